@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"iter"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// Catalog keeps everything but pixels and files. Its transactions are
+// functions: the reader sees one state of the catalog; an update is kept as a
+// whole when the function returns nil, and not at all otherwise. A Tx must not
+// be used after its function returned, nor by two goroutines at once.
+type Catalog interface {
+	View(ctx context.Context, fn func(Tx) error) error
+	Update(ctx context.Context, fn func(Tx) error) error
+}
+
+// Tx is one transaction, by subject. Writing in a View fails.
+type Tx interface {
+	Layers() Layers
+	Revisions() Revisions
+	Parses() Parses
+	Legends() Legends
+	Jobs() Jobs
+}
+
+// LayerFilter selects layers; zero fields select all.
+type LayerFilter struct {
+	Slug     string
+	FileName string              // the source's name, with or without .zip
+	Search   string              // part of the name or the file name, in any case
+	Datatype rasterbase.Datatype // of the published revision
+	Limit    int                 // 0: no limit
+	Offset   int
+}
+
+// Layers keeps layers. Errors match ErrNotExist for an unknown id.
+type Layers interface {
+	// Create stores a new layer and sets its ID, Created, Updated and, made
+	// from Slug or else Name and unique by a number at its end, its Slug.
+	Create(ctx context.Context, l *rasterbase.Layer) error
+	Get(ctx context.Context, id rasterbase.LayerID) (*rasterbase.Layer, error)
+	// Find returns the layers that match, ordered by id, and how many match
+	// without Limit and Offset.
+	Find(ctx context.Context, f LayerFilter) ([]*rasterbase.Layer, int, error)
+	// Update stores all fields but ID, Created and Published.
+	Update(ctx context.Context, l *rasterbase.Layer) error
+	// Delete removes the layer with its revisions, summaries, parses and log.
+	Delete(ctx context.Context, id rasterbase.LayerID) error
+}
+
+// Revisions keeps revisions and the summaries of their tiles.
+type Revisions interface {
+	// Create stores a new revision in state building and sets its ID.
+	Create(ctx context.Context, r *rasterbase.Revision) error
+	Get(ctx context.Context, id rasterbase.RevisionID) (*rasterbase.Revision, error)
+	// List returns a layer's revisions ordered by id; layer 0: of all layers.
+	List(ctx context.Context, layer rasterbase.LayerID) ([]*rasterbase.Revision, error)
+	// Update stores a revision that is still being built.
+	Update(ctx context.Context, r *rasterbase.Revision) error
+	// Publish makes a building revision the one that readers of its layer see
+	// and retires the one before, which it returns (0: none). The error has
+	// code conflict when the revision is not being built any more.
+	Publish(ctx context.Context, id rasterbase.RevisionID) (before rasterbase.RevisionID, err error)
+	// Retire marks a revision as one whose tiles are to be dropped.
+	Retire(ctx context.Context, id rasterbase.RevisionID) error
+	// Delete removes a revision and its summaries.
+	Delete(ctx context.Context, id rasterbase.RevisionID) error
+	// PutSummaries stores pages of summaries, replacing those that are there.
+	PutSummaries(ctx context.Context, id rasterbase.RevisionID, pages []SummaryPage) error
+	// Summaries yields the stored pages that match, ordered by Depth, Y and X.
+	Summaries(ctx context.Context, q SummaryQuery) iter.Seq2[SummaryPage, error]
+	// CustomSRID gives the srid, from rasterbase.FirstCustomSRID on, of a CRS
+	// without an EPSG code: the same for the same WKT, a new one otherwise.
+	CustomSRID(ctx context.Context, crs rasterbase.CRS) (int, error)
+}
+
+// Parses keeps the attempts to parse a layer, and their logs.
+type Parses interface {
+	// Create stores a new parse and sets its ID and Created.
+	Create(ctx context.Context, p *rasterbase.Parse) error
+	Get(ctx context.Context, id rasterbase.ParseID) (*rasterbase.Parse, error)
+	// Latest returns a layer's newest parse; the error matches ErrNotExist
+	// when there is none.
+	Latest(ctx context.Context, layer rasterbase.LayerID) (*rasterbase.Parse, error)
+	Update(ctx context.Context, p *rasterbase.Parse) error
+	// Log appends a line with the current time.
+	Log(ctx context.Context, id rasterbase.ParseID, text string) error
+	// Lines returns the log after a sequence number; 0: from the start.
+	Lines(ctx context.Context, id rasterbase.ParseID, after int64) ([]rasterbase.LogLine, error)
+}
+
+// Legends keeps legends, their entries and the semantics they share.
+type Legends interface {
+	// Create stores a legend and sets its ID. Entries' semantics are found by
+	// name, or made. The error has code conflict when the title is taken.
+	Create(ctx context.Context, l *rasterbase.Legend) error
+	Get(ctx context.Context, id rasterbase.LegendID) (*rasterbase.Legend, error)
+	// FindTitle finds a legend by its title, in any case.
+	FindTitle(ctx context.Context, title string) (*rasterbase.Legend, error)
+	// List returns all legends ordered by title.
+	List(ctx context.Context) ([]*rasterbase.Legend, error)
+	// Update replaces title and entries.
+	Update(ctx context.Context, l *rasterbase.Legend) error
+	// Delete removes a legend; layers that used it have none then.
+	Delete(ctx context.Context, id rasterbase.LegendID) error
+}

@@ -1,0 +1,35 @@
+package store
+
+import (
+	"context"
+	"io"
+)
+
+// Sources keeps the files that layers are parsed from. A source is a folder of
+// files under an id: the raster and its side-cars. Any server and any worker
+// can read every source.
+type Sources interface {
+	// Create opens a new source to be written and gives its id.
+	Create(ctx context.Context) (id string, err error)
+	// Put writes a file of a source, whole or, when the error is not nil, not
+	// at all. The name has no folders.
+	Put(ctx context.Context, id, name string, r io.Reader) (size int64, err error)
+	// Open reads a file of a source. The error matches ErrNotExist.
+	Open(ctx context.Context, id, name string) (SourceFile, error)
+	// Local makes the source readable as a folder on this machine, until
+	// release is called. Its files must not be changed.
+	Local(ctx context.Context, id string) (dir string, release func(), err error)
+	// Files lists the names of a source's files, sorted.
+	Files(ctx context.Context, id string) ([]string, error)
+	// Delete removes a source; deleting it again is not an error.
+	Delete(ctx context.Context, id string) error
+	// List gives the ids of all sources, for the collection of garbage.
+	List(ctx context.Context) ([]string, error)
+}
+
+// SourceFile is an open file of a source.
+type SourceFile interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+	Size() int64
+}
