@@ -64,7 +64,7 @@ func (t PixelType) Range() (min, max float64) { f := pixelTypeTable[t]; return f
 // change, apart from the rounding of float32. NaN fits floats only.
 func (t PixelType) Holds(v float64) bool {
 	if t.IsFloat() {
-		return math.IsNaN(v) || t == Float64 || math.IsInf(v, 0) || math.Abs(v) <= math.MaxFloat32
+		return t == Float64 || math.IsNaN(v) || math.IsInf(v, 0) || !math.IsInf(float64(float32(v)), 0)
 	}
 	min, max := t.Range()
 	return v >= min && v <= max && v == math.Trunc(v)

@@ -2,6 +2,7 @@ package rasterbase
 
 import (
 	"math"
+	"strings"
 	"time"
 )
 
@@ -195,4 +196,12 @@ type Histogram struct {
 type ValueCount struct {
 	Value float64 `json:"value"`
 	Count int64   `json:"count"`
+}
+
+// Geographic reports whether coordinates are longitude and latitude.
+func (c CRS) Geographic() bool {
+	if c.WKT == "" {
+		return c.SRID == 4326 || c.SRID == 4258
+	}
+	return strings.HasPrefix(c.WKT, "GEOGCS") || strings.HasPrefix(c.WKT, "GEOGCRS")
 }
