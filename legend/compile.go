@@ -1,0 +1,221 @@
+package legend
+
+import (
+	"image/color"
+	"math"
+	"slices"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+const (
+	// maxTable is the largest table of a colormap.
+	maxTable = 1 << 16
+	// maxTableWork bounds the evaluations of formulas to fill a table. Above it
+	// they are evaluated for the values that occur.
+	maxTableWork = 1 << 22
+)
+
+// Compile makes the colormap of a legend for pixels of a type. Its colour for
+// every valid value is that of the last entry that matches. Types of up to 16
+// bits get a table, and so does a legend of numbers alone for the whole numbers
+// between its smallest and its largest, if they are at most 65,536. The error
+// is that of [Validate].
+func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap, error) {
+	rules, err := newRules(l, t == rasterbase.Float32)
+	if err != nil {
+		return nil, err
+	}
+	c := newClassifier(rules)
+	m := &rasterbase.Colormap{}
+	switch {
+	case !t.IsFloat() && t.Size() <= 2:
+		lo, hi := t.Range()
+		if float64(len(c.opaque))*(hi-lo+1) <= maxTableWork {
+			m.First, m.Table = trim(int(lo), c.table(int(lo), int(hi)))
+			return m, nil
+		}
+	case len(c.breaks) > 0 && c.numbersOnly():
+		lo, hi := math.Ceil(c.breaks[0]), math.Floor(c.breaks[len(c.breaks)-1])
+		if hi-lo >= 0 && hi-lo < maxTable && math.Abs(lo) < 1<<53 && math.Abs(hi) < 1<<53 {
+			m.First, m.Table = int(lo), c.table(int(lo), int(hi))
+			if !slices.ContainsFunc(c.breaks, func(v float64) bool { return v != math.Trunc(v) }) {
+				return m, nil // nothing else has a colour
+			}
+		}
+	}
+	m.Func = c.at
+	return m, nil
+}
+
+// trim drops the transparent ends of a table.
+func trim(first int, table []color.NRGBA) (int, []color.NRGBA) {
+	for len(table) > 0 && table[0] == (color.NRGBA{}) {
+		first, table = first+1, table[1:]
+	}
+	for len(table) > 0 && table[len(table)-1] == (color.NRGBA{}) {
+		table = table[:len(table)-1]
+	}
+	if len(table) == 0 {
+		return 0, nil
+	}
+	return first, slices.Clip(slices.Clone(table))
+}
+
+// classifier finds the last rule that matches a value. Rules that only compare
+// x with constants are painted, once, on the cells into which all their
+// constants cut the number line; the opaque rest is evaluated by value, last
+// first, down to the rule that the cell shows.
+type classifier struct {
+	rules  []rule
+	breaks []float64 // sorted, distinct
+	// cells has for each cell the index of its rule plus 1, or 0. Cell 2i is
+	// what lies below break i and above the one before; 2i+1 is break i itself.
+	cells  []int32
+	opaque []int // indices of rules, rising
+}
+
+func newClassifier(rules []rule) *classifier {
+	c := &classifier{rules: rules}
+	own := make([][]float64, len(rules))
+	for i := range rules {
+		r := &rules[i]
+		if r.formula == nil {
+			own[i] = []float64{r.number}
+		} else if b, ok := r.formula.Breaks(); ok {
+			own[i] = b
+		} else {
+			c.opaque = append(c.opaque, i)
+			continue
+		}
+		c.breaks = append(c.breaks, own[i]...)
+	}
+	slices.Sort(c.breaks)
+	c.breaks = slices.DeleteFunc(slices.Compact(c.breaks), func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) })
+	c.cells = make([]int32, 2*len(c.breaks)+1)
+	p := newPainter(c.cells)
+	opaque := c.opaque
+	for i := len(rules) - 1; i >= 0; i-- {
+		if n := len(opaque); n > 0 && opaque[n-1] == i {
+			opaque = opaque[:n-1]
+			continue
+		}
+		c.paint(p, i, own[i])
+	}
+	return c
+}
+
+// paint gives rule i the cells where it matches and that no later rule has. own
+// are the rule's breaks.
+func (c *classifier) paint(p *painter, i int, own []float64) {
+	r := &c.rules[i]
+	if r.formula == nil {
+		if !math.IsInf(r.number, 0) {
+			at := c.cell(r.number)
+			p.fill(at, at, i)
+		}
+		return
+	}
+	lowest, from := math.Inf(-1), 0
+	for _, b := range own {
+		at := c.cell(b)
+		p.fillIf(r, between(lowest, b), from, at-1, i)
+		p.fillIf(r, b, at, at, i)
+		lowest, from = b, at+1
+	}
+	p.fillIf(r, between(lowest, math.Inf(1)), from, len(c.cells)-1, i)
+}
+
+// between is a finite number between two others, NaN when there is none.
+func between(lo, hi float64) float64 {
+	v := math.Nextafter(lo, hi)
+	if math.IsInf(lo, -1) && math.IsInf(hi, 1) {
+		v = 0
+	}
+	if v >= hi || v <= lo || math.IsInf(v, 0) {
+		return math.NaN()
+	}
+	return v
+}
+
+// cell is the cell that a value lies in.
+func (c *classifier) cell(v float64) int {
+	i, found := slices.BinarySearch(c.breaks, v)
+	if found {
+		return 2*i + 1
+	}
+	return 2 * i
+}
+
+// find is the index of the last rule that matches, or -1.
+func (c *classifier) find(v float64) int {
+	shown := int(c.cells[c.cell(v)]) - 1
+	for k := len(c.opaque) - 1; k >= 0 && c.opaque[k] > shown; k-- {
+		if c.rules[c.opaque[k]].matches(v) {
+			return c.opaque[k]
+		}
+	}
+	return shown
+}
+
+func (c *classifier) at(v float64) color.NRGBA {
+	if math.IsNaN(v) {
+		return color.NRGBA{}
+	}
+	if i := c.find(v); i >= 0 {
+		return color.NRGBA(c.rules[i].color)
+	}
+	return color.NRGBA{}
+}
+
+func (c *classifier) table(first, last int) []color.NRGBA {
+	t := make([]color.NRGBA, last-first+1)
+	for i := range t {
+		t[i] = c.at(float64(first + i))
+	}
+	return t
+}
+
+// numbersOnly reports whether no entry has a formula.
+func (c *classifier) numbersOnly() bool {
+	return !slices.ContainsFunc(c.rules, func(r rule) bool { return r.formula != nil })
+}
+
+// painter fills cells from the last rule to the first, each cell once: free
+// leads from a cell to the next one without a rule.
+type painter struct {
+	cells []int32
+	free  []int32
+}
+
+func newPainter(cells []int32) *painter {
+	p := &painter{cells: cells, free: make([]int32, len(cells)+1)}
+	for i := range p.free {
+		p.free[i] = int32(i)
+	}
+	return p
+}
+
+// next is the first cell from i on that is free, shortening the way there.
+func (p *painter) next(i int) int {
+	for p.free[i] != int32(i) {
+		p.free[i] = p.free[p.free[i]]
+		i = int(p.free[i])
+	}
+	return i
+}
+
+func (p *painter) fill(from, to, rule int) {
+	for i := p.next(from); i <= to; i = p.next(i) {
+		p.cells[i] = int32(rule + 1)
+		p.free[i] = int32(i + 1)
+	}
+}
+
+// fillIf fills if the rule matches the sample, which stands for all its cells.
+// The rule itself has no break among them.
+func (p *painter) fillIf(r *rule, sample float64, from, to, rule int) {
+	if from <= to && !math.IsNaN(sample) && r.matches(sample) {
+		p.fill(from, to, rule)
+	}
+}

@@ -1,0 +1,108 @@
+package legend
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// MaxBytes is the largest legend file that is read.
+const MaxBytes = 4 << 20
+
+// jsonEntry is an entry in django-raster's form, with the text of its
+// semantics beside it.
+type jsonEntry struct {
+	Name        string `json:"name"`
+	Expression  text   `json:"expression"`
+	Color       string `json:"color"`
+	Code        text   `json:"code"`
+	Description string `json:"description,omitempty"`
+	Keyword     string `json:"keyword,omitempty"`
+}
+
+// text is a string that may be written as a JSON number.
+type text string
+
+// UnmarshalJSON reads a string or a number.
+func (t *text) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9') {
+		*t = text(b)
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(t))
+}
+
+// ParseJSON reads a legend: an array of entries in django-raster's form,
+//
+//	[{"name": "Water", "expression": "1", "color": "#0000FF", "code": "1"}]
+//
+// where expression and code may be numbers, or an object {"title", "entries"}
+// with such an array. The title given, when not empty, wins over the file's.
+// The legend is validated; errors have the code invalid.
+func ParseJSON(title string, b []byte) (*rasterbase.Legend, error) {
+	if err := checkSize(b); err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Title   string      `json:"title"`
+		Entries []jsonEntry `json:"entries"`
+	}
+	var err error
+	if trimmed := bytes.TrimSpace(b); len(trimmed) > 0 && trimmed[0] == '[' {
+		err = json.Unmarshal(b, &doc.Entries)
+	} else {
+		err = json.Unmarshal(b, &doc)
+		if err == nil && doc.Entries == nil {
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "the legend has no entries").
+				WithHint(`write [{"name": ..., "expression": ..., "color": ..., "code": ...}]`)
+		}
+	}
+	if err != nil {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "read the legend's JSON: %w", err)
+	}
+	if title == "" {
+		title = doc.Title
+	}
+	l := &rasterbase.Legend{Title: title, Entries: make([]rasterbase.Entry, 0, len(doc.Entries))}
+	for i, e := range doc.Entries {
+		c, err := ParseColor(e.Color)
+		if err != nil {
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "entry %d (%s): %w", i+1, e.Name, err).WithField("color")
+		}
+		l.Entries = append(l.Entries, rasterbase.Entry{
+			Semantics:  rasterbase.Semantics{Name: e.Name, Description: e.Description, Keyword: e.Keyword},
+			Expression: string(e.Expression), Color: c, Code: string(e.Code),
+		})
+	}
+	if err := Validate(l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// MarshalJSON writes the entries as the array that [ParseJSON] reads.
+func MarshalJSON(l *rasterbase.Legend) ([]byte, error) {
+	entries := make([]jsonEntry, len(l.Entries))
+	for i, e := range l.Entries {
+		entries[i] = jsonEntry{
+			Name: e.Semantics.Name, Expression: text(e.Expression), Color: e.Color.String(), Code: text(e.Code),
+			Description: e.Semantics.Description, Keyword: e.Semantics.Keyword,
+		}
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // expressions keep their < and &
+	if err := enc.Encode(entries); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+func checkSize(b []byte) error {
+	if len(b) > MaxBytes {
+		return rasterbase.Errorf(rasterbase.TooLarge, "the legend has %d bytes", len(b)).
+			WithHint("at most %d are read", MaxBytes)
+	}
+	return nil
+}
