@@ -1,0 +1,345 @@
+package coverage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/raster"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// Layer is the published revision of a stored layer as a [Coverage].
+type Layer struct {
+	st    store.Store
+	layer *rasterbase.Layer
+	rev   *rasterbase.Revision
+}
+
+// Open fixes a coverage to the revision of a layer that is published now. A
+// layer that has none yet is an error with code not found that tells how far
+// its parse is.
+func Open(ctx context.Context, st store.Store, id rasterbase.LayerID) (*Layer, error) {
+	c := &Layer{st: st}
+	err := st.Catalog().View(ctx, func(tx store.Tx) (err error) {
+		if c.layer, err = tx.Layers().Get(ctx, id); err != nil {
+			return err
+		}
+		if c.layer.Published == 0 {
+			return unpublished(ctx, tx, c.layer)
+		}
+		c.rev, err = tx.Revisions().Get(ctx, c.layer.Published)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func unpublished(ctx context.Context, tx store.Tx, l *rasterbase.Layer) error {
+	status, reason := rasterbase.Unparsed, ""
+	p, err := tx.Parses().Latest(ctx, l.ID)
+	switch {
+	case err == nil:
+		status, reason = p.Status, p.Error
+	case !errors.Is(err, store.ErrNotExist):
+		return err
+	}
+	e := rasterbase.Errorf(rasterbase.NotFound, "layer %d (%s) has no tiles yet: its parse is %s", l.ID, l.Name, status)
+	if reason != "" {
+		return e.WithHint("%s", reason)
+	}
+	return e
+}
+
+// Revision is the revision that is read.
+func (c *Layer) Revision() *rasterbase.Revision { return c.rev }
+
+// Layer is the layer as it was when the coverage was opened.
+func (c *Layer) Layer() *rasterbase.Layer { return c.layer }
+
+// Describe tells what can be read.
+func (c *Layer) Describe() Description {
+	r := c.rev
+	return Description{
+		Name: c.layer.Name, Datatype: r.Datatype, CRS: r.CRS, Grid: r.Grid, TileSize: r.TileSize,
+		HasPyramid: r.HasPyramid, MaxZoom: r.MaxZoom, Bands: r.Bands, Bounds: r.Bounds,
+	}
+}
+
+// Version names the revision; ids of revisions are never given again.
+func (c *Layer) Version() string { return fmt.Sprintf("r%d", c.rev.ID) }
+
+// Summaries returns the stored summary pages.
+func (c *Layer) Summaries(ctx context.Context, q SummaryQuery) ([]store.SummaryPage, error) {
+	var pages []store.SummaryPage
+	err := c.st.Catalog().View(ctx, func(tx store.Tx) error {
+		for p, err := range tx.Revisions().Summaries(ctx, store.SummaryQuery{
+			Revision: c.rev.ID, Kind: q.Level.Kind, Z: q.Level.Zoom, Depth: q.Depth,
+			MinX: q.MinX, MinY: q.MinY, MaxX: q.MaxX, MaxY: q.MaxY,
+		}) {
+			if err != nil {
+				return err
+			}
+			pages = append(pages, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read summaries of layer %d: %w", c.layer.ID, err)
+	}
+	return pages, nil
+}
+
+// Window reads a rectangle of a level. A rectangle that is one stored tile, in
+// all the bands of its set, comes back as it is stored, without a copy.
+func (c *Layer) Window(ctx context.Context, r WindowRequest) (*raster.Raster, error) {
+	bands, err := c.check(&r)
+	if err != nil {
+		return nil, err
+	}
+	if r.Level.Kind == rasterbase.Pyramid && r.Level.Zoom > c.rev.MaxZoom {
+		return c.overzoom(ctx, r)
+	}
+	set, _ := c.rev.SetOf(bands[0])
+	if c.isTile(r) && sameInts(bands, c.rev.BandSet(set)) {
+		return c.tile(ctx, r, set)
+	}
+	return c.assemble(ctx, r, bands)
+}
+
+func (c *Layer) check(r *WindowRequest) (bands []int, err error) {
+	const most = 1 << 14 // pixels along a side: callers that want more read in parts
+	switch {
+	case r.Width <= 0 || r.Height <= 0 || r.Width > most || r.Height > most:
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "a window of %dx%d pixels cannot be read", r.Width, r.Height)
+	case r.Level.Kind == rasterbase.Pyramid && !c.rev.HasPyramid:
+		return nil, rasterbase.Errorf(rasterbase.NotFound, "layer %d (%s) was parsed without a pyramid", c.layer.ID, c.layer.Name).
+			WithHint("parse it again with a pyramid to see it on a map")
+	case r.Level.Zoom < 0 || r.Level.Kind == rasterbase.Base && r.Level.Zoom != 0:
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "there is no zoom %d", r.Level.Zoom)
+	}
+	if r.Bands == nil {
+		r.Bands = make([]int, len(c.rev.Bands))
+		for i := range r.Bands {
+			r.Bands[i] = i
+		}
+	}
+	if len(r.Bands) == 0 {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "no band asked for")
+	}
+	for _, b := range r.Bands {
+		if b < 0 || b >= len(c.rev.Bands) {
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "layer %d has no band %d: it has %d", c.layer.ID, b+1, len(c.rev.Bands))
+		}
+	}
+	return r.Bands, nil
+}
+
+// isTile reports whether the window is the rectangle of one tile.
+func (c *Layer) isTile(r WindowRequest) bool {
+	ts := c.rev.TileSize
+	if r.X < 0 || r.Y < 0 || r.X%ts != 0 || r.Y%ts != 0 {
+		return false
+	}
+	w, h := c.tileSize(r.Level, r.X/ts, r.Y/ts)
+	return r.Width == w && r.Height == h
+}
+
+// tileSize is the size of a tile: base tiles at the right and lower edge are
+// cropped. It is not positive outside the grid.
+func (c *Layer) tileSize(l Level, x, y int) (w, h int) {
+	ts := c.rev.TileSize
+	if l.Kind == rasterbase.Pyramid {
+		return ts, ts
+	}
+	return min(ts, c.rev.Grid.Width-x*ts), min(ts, c.rev.Grid.Height-y*ts)
+}
+
+func (c *Layer) key(l Level, x, y, set int) store.TileKey {
+	return store.TileKey{
+		RevisionKey: store.RevisionKey{Layer: c.layer.ID, Revision: c.rev.ID},
+		Kind:        l.Kind, Z: l.Zoom, X: x, Y: y, BandSet: set,
+	}
+}
+
+func (c *Layer) tile(ctx context.Context, r WindowRequest, set int) (*raster.Raster, error) {
+	ts := c.rev.TileSize
+	key := c.key(r.Level, r.X/ts, r.Y/ts, set)
+	t, err := c.st.Tiles().Get(ctx, key)
+	if err == nil {
+		return t, nil
+	}
+	if !errors.Is(err, store.ErrNotExist) {
+		return nil, err
+	}
+	if err := c.mayBeMissing(ctx, key); err != nil {
+		return nil, err
+	}
+	return c.empty(r, r.Bands), nil
+}
+
+// mayBeMissing tells a tile that was empty, and so not stored, from one that
+// was lost: the summaries know which tiles there are.
+func (c *Layer) mayBeMissing(ctx context.Context, k store.TileKey) error {
+	if k.X < 0 || k.Y < 0 {
+		return nil
+	}
+	px, py := k.X/store.PageSize, k.Y/store.PageSize
+	lost := false
+	err := c.st.Catalog().View(ctx, func(tx store.Tx) error {
+		q := store.SummaryQuery{Revision: c.rev.ID, Kind: k.Kind, Z: k.Z, MinX: px, MaxX: px, MinY: py, MaxY: py}
+		for p, err := range tx.Revisions().Summaries(ctx, q) {
+			if err != nil {
+				return err
+			}
+			for _, cell := range p.Cells {
+				// With all four zero the query means every page, so the
+				// page is compared too.
+				lost = lost || p.X == px && p.Y == py && cell.X == k.X && cell.Y == k.Y && c.hasSet(cell.Summary, k.BandSet)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if lost {
+		return fmt.Errorf("%s tile %d/%d/%d of layer %d is missing from the store", k.Kind, k.Z, k.X, k.Y, k.Layer)
+	}
+	return nil
+}
+
+func (c *Layer) hasSet(s rasterbase.Summary, set int) bool {
+	for _, b := range c.rev.BandSet(set) {
+		if b < len(s.Bands) && s.Bands[b].Valid > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// assemble copies the parts of the tiles that a window touches.
+func (c *Layer) assemble(ctx context.Context, r WindowRequest, bands []int) (*raster.Raster, error) {
+	out := c.empty(r, bands)
+	ts := c.rev.TileSize
+	x0, x1 := max(0, floorDiv(r.X, ts)), floorDiv(r.X+r.Width-1, ts)
+	y0, y1 := max(0, floorDiv(r.Y, ts)), floorDiv(r.Y+r.Height-1, ts)
+	for y := y0; y <= y1; y++ {
+		for x := x0; x <= x1; x++ {
+			w, h := c.tileSize(r.Level, x, y)
+			if w <= 0 || h <= 0 {
+				continue
+			}
+			if err := c.copyTile(ctx, out, r, tilePart{x: x, y: y, w: w, h: h}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if out.Validity != nil && allSet(out.Validity) {
+		out.Validity = nil
+	}
+	return out, nil
+}
+
+type tilePart struct{ x, y, w, h int }
+
+// copyTile copies what a window and a tile have in common, band set by band
+// set. A pixel of several sets is valid only if all of them say so.
+func (c *Layer) copyTile(ctx context.Context, out *raster.Raster, r WindowRequest, t tilePart) error {
+	ts := c.rev.TileSize
+	got := map[int]*raster.Raster{}
+	first := true
+	for i, band := range r.Bands {
+		set, place := c.rev.SetOf(band)
+		src, ok := got[set]
+		if !ok {
+			var err error
+			src, err = c.tile(ctx, WindowRequest{
+				Level: r.Level, X: t.x * ts, Y: t.y * ts, Width: t.w, Height: t.h, Bands: c.rev.BandSet(set),
+			}, set)
+			if err != nil {
+				return err
+			}
+			got[set] = src
+			if out.Validity != nil {
+				mergeValidity(out, src, r, t.x*ts, t.y*ts, first)
+				first = false
+			}
+		}
+		copyBand(out.Bands[i].Pixels, src.Bands[place].Pixels, r, t, ts)
+	}
+	return nil
+}
+
+func overlap(r WindowRequest, tx, ty, tw, th int) (x0, y0, x1, y1 int) {
+	return max(r.X, tx), max(r.Y, ty), min(r.X+r.Width, tx+tw), min(r.Y+r.Height, ty+th)
+}
+
+func copyBand(dst, src raster.Pixels, r WindowRequest, t tilePart, ts int) {
+	x0, y0, x1, y1 := overlap(r, t.x*ts, t.y*ts, t.w, t.h)
+	if x0 >= x1 || y0 >= y1 {
+		return
+	}
+	d, s := dst.Bytes(), src.Bytes()
+	size := len(s) / src.Len()
+	for y := y0; y < y1; y++ {
+		from := ((y-t.y*ts)*t.w + x0 - t.x*ts) * size
+		to := ((y-r.Y)*r.Width + x0 - r.X) * size
+		copy(d[to:to+(x1-x0)*size], s[from:])
+	}
+}
+
+func mergeValidity(out, src *raster.Raster, r WindowRequest, tx, ty int, first bool) {
+	x0, y0, x1, y1 := overlap(r, tx, ty, src.Width, src.Height)
+	for y := y0; y < y1; y++ {
+		row := out.Validity[(y-r.Y)*r.Width+x0-r.X:]
+		for x := x0; x < x1; x++ {
+			v := uint8(255)
+			if src.Validity != nil {
+				v = src.Validity[(y-ty)*src.Width+x-tx]
+			}
+			if !first {
+				v &= row[x-x0]
+			}
+			row[x-x0] = v
+		}
+	}
+}
+
+// empty makes a raster of invalid pixels with the bands' types and nodata.
+func (c *Layer) empty(r WindowRequest, bands []int) *raster.Raster {
+	out := &raster.Raster{Grid: c.grid(r), SRID: c.srid(r.Level)}
+	n := r.Width * r.Height
+	for _, b := range bands {
+		band := raster.BandOf(c.rev.Bands[b])
+		band.Pixels = raster.NewPixels(band.Type, n)
+		if band.HasNodata {
+			raster.Fill(band.Pixels, band.Nodata)
+		} else if out.Validity == nil {
+			out.Validity = make([]uint8, n)
+		}
+		out.Bands = append(out.Bands, band)
+	}
+	return out
+}
+
+// grid places a window in its level's CRS.
+func (c *Layer) grid(r WindowRequest) rasterbase.Grid {
+	g := c.rev.Grid
+	if r.Level.Kind == rasterbase.Pyramid {
+		g = worldGrid(r.Level.Zoom, c.rev.TileSize)
+	}
+	g.OriginX, g.OriginY = g.World(float64(r.X), float64(r.Y))
+	g.Width, g.Height = r.Width, r.Height
+	return g
+}
+
+func (c *Layer) srid(l Level) int {
+	if l.Kind == rasterbase.Pyramid {
+		return 3857
+	}
+	return c.rev.CRS.SRID
+}

@@ -1,0 +1,88 @@
+package coverage
+
+import (
+	"context"
+	"math"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/crs"
+)
+
+// PointRequest asks for the values at a point.
+type PointRequest struct {
+	Point       crs.Point
+	CRS         rasterbase.CRS // of the point
+	Level       Level
+	Bands       []int // from 0; nil: all
+	Transformer crs.Transformer
+}
+
+// Pixel is the pixel that a point falls into. Inside is false when there is
+// none; then there are no values.
+type Pixel struct {
+	Col, Row int
+	Inside   bool
+	Values   []PixelValue
+}
+
+// PixelValue is a band's value. Value is the stored number also when the
+// pixel is not valid.
+type PixelValue struct {
+	Band  int // from 0
+	Value float64
+	Valid bool
+}
+
+// At looks up the pixel at a point. A pixel's left and upper edge belong to it.
+func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
+	d := c.Describe()
+	to, grid := d.CRS, d.Grid
+	if r.Level.Kind == rasterbase.Pyramid {
+		to, grid = rasterbase.CRS{SRID: 3857}, worldGrid(r.Level.Zoom, d.TileSize)
+	}
+	t, err := r.Transformer.Between(r.CRS, to)
+	if err != nil {
+		return Pixel{}, err
+	}
+	p := []crs.Point{r.Point}
+	if err := t.Apply(ctx, p); err != nil {
+		return Pixel{}, err
+	}
+	col, row := pixelAt(grid, p[0], to)
+	const most = 1 << 52
+	if !(math.Abs(col) < most && math.Abs(row) < most) {
+		return Pixel{}, nil
+	}
+	px := Pixel{Col: int(col), Row: int(row), Inside: true}
+	if r.Level.Kind == rasterbase.Base && (col < 0 || row < 0 || col >= float64(grid.Width) || row >= float64(grid.Height)) {
+		px.Inside = false
+		return px, nil
+	}
+	w, err := c.Window(ctx, WindowRequest{Level: r.Level, X: px.Col, Y: px.Row, Width: 1, Height: 1, Bands: r.Bands})
+	if err != nil {
+		return Pixel{}, err
+	}
+	for i, b := range w.Bands {
+		band := i
+		if r.Bands != nil {
+			band = r.Bands[i]
+		}
+		px.Values = append(px.Values, PixelValue{Band: band, Value: b.Pixels.At(0), Valid: w.Valid(i, 0)})
+	}
+	return px, nil
+}
+
+// pixelAt is the pixel of a point. Longitudes of a base grid may be counted
+// from 0 to 360: a point that misses the grid is tried a turn further.
+func pixelAt(g rasterbase.Grid, p crs.Point, in rasterbase.CRS) (col, row float64) {
+	inside := func(c float64) bool { return c >= 0 && c < float64(g.Width) }
+	col, row = g.Pixel(p.X, p.Y)
+	if g.Width > 0 && !inside(col) && in.Geographic() {
+		for _, turn := range []float64{-360, 360} {
+			if c, r := g.Pixel(p.X+turn, p.Y); inside(c) {
+				col, row = c, r
+			}
+		}
+	}
+	return math.Floor(col), math.Floor(row)
+}

@@ -1,0 +1,329 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/jobs"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// The kinds of jobs of this package.
+const (
+	kindParse = "parse"
+	kindDrop  = "drop"
+)
+
+type parseArgs struct {
+	Layer rasterbase.LayerID `json:"layer"`
+	Parse rasterbase.ParseID `json:"parse"`
+}
+
+type dropArgs struct {
+	Layer    rasterbase.LayerID    `json:"layer"`
+	Revision rasterbase.RevisionID `json:"revision"`
+}
+
+// dropGrace is how long the tiles of a replaced revision stay, for counts and
+// exports that still read them.
+const dropGrace = 30 * time.Second
+
+// Register makes a runner run this parser's jobs.
+func (p *Parser) Register(r *jobs.Runner) {
+	jobs.Handle(r, kindParse, p.runParse)
+	jobs.Handle(r, kindDrop, func(ctx context.Context, a dropArgs, _ *store.Job) error { return p.drop(ctx, a) })
+}
+
+// Plan inspects a source and says what a parse of it would make, without
+// storing anything.
+func (p *Parser) Plan(ctx context.Context, r Request) (*Plan, error) {
+	if _, err := checkFile(r.Source); err != nil {
+		return nil, err
+	}
+	o := OpenOptions{Subdataset: r.Settings.Subdataset, SRID: r.Settings.SRID}
+	file, err := p.unpack(ctx, r.Source, o)
+	if err != nil {
+		return nil, err
+	}
+	defer file.remove()
+	o.Subdataset = file.subdataset
+	d, err := p.c.Opener.Open(ctx, file.path, o)
+	if err != nil {
+		return nil, err
+	}
+	pl, err := p.plan(ctx, d, r.Settings)
+	return pl, errors.Join(err, d.Close())
+}
+
+// Add keeps a copy of the source, saves a new layer for it, and queues its
+// parse, all or nothing. A source that cannot be parsed is refused before.
+func (p *Parser) Add(ctx context.Context, r Request) (Ticket, error) {
+	if _, err := p.Plan(ctx, r); err != nil {
+		return Ticket{}, err
+	}
+	src, err := p.keepSource(ctx, r.Source)
+	if err != nil {
+		return Ticket{}, err
+	}
+	layer := &rasterbase.Layer{
+		Name: r.Name, Description: r.Description, Attribution: r.Attribution, License: r.License,
+		Source: src, Settings: r.Settings, Visibility: p.c.Visibility,
+	}
+	if layer.Name == "" {
+		layer.Name = stem(src.Name)
+	}
+	var t Ticket
+	err = p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+		if r.Legend != nil {
+			l := *r.Legend
+			if l.ID == 0 {
+				if err := createLegend(ctx, tx, &l); err != nil {
+					return err
+				}
+			}
+			layer.Legend = l.ID
+		}
+		if err := tx.Layers().Create(ctx, layer); err != nil {
+			return err
+		}
+		t, err = enqueueParse(ctx, tx, layer.ID)
+		return err
+	})
+	if err != nil {
+		p.deleteSource(ctx, src.ID)
+		return Ticket{}, fmt.Errorf("save the layer: %w", err)
+	}
+	return t, nil
+}
+
+// Import adds a layer and works on its parse until that has ended; a worker
+// that takes it first is waited for. A failed parse is an error, and leaves
+// the layer, its source and its log.
+func (p *Parser) Import(ctx context.Context, r Request, progress Progress) (*rasterbase.Layer, error) {
+	t, err := p.Add(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return p.Run(ctx, t, progress)
+}
+
+// Run works on a queued parse until it has ended, and returns the layer. When
+// ctx ends first, the parse stays in the queue for another worker.
+func (p *Parser) Run(ctx context.Context, t Ticket, progress Progress) (*rasterbase.Layer, error) {
+	runner := jobs.NewRunner(p.c.Store, p.c.Log)
+	p.Register(runner)
+	watched := make(chan struct{})
+	watching, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(watched)
+		p.watch(watching, t.Parse, progress)
+	}()
+	_, err := runner.RunOne(ctx, t.Job)
+	stop()
+	<-watched
+	if err != nil {
+		return nil, err
+	}
+	var layer *rasterbase.Layer
+	var parse *rasterbase.Parse
+	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) (err error) {
+		if parse, err = tx.Parses().Get(ctx, t.Parse); err != nil {
+			return err
+		}
+		layer, err = tx.Layers().Get(ctx, t.Layer)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if progress != nil {
+		progress(*parse)
+	}
+	switch parse.Status {
+	case rasterbase.Finished:
+		return layer, nil
+	case rasterbase.Cancelled:
+		return layer, rasterbase.Errorf(rasterbase.Conflict, "the parse of layer %d was cancelled", t.Layer)
+	}
+	return layer, rasterbase.Errorf(rasterbase.Invalid, "the parse of layer %d failed: %s", t.Layer, parse.Error)
+}
+
+// watch reports a parse five times a second until ctx is done.
+func (p *Parser) watch(ctx context.Context, id rasterbase.ParseID, progress Progress) {
+	if progress == nil {
+		return
+	}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var parse *rasterbase.Parse
+		err := p.c.Store.Catalog().View(ctx, func(tx store.Tx) (err error) {
+			parse, err = tx.Parses().Get(ctx, id)
+			return err
+		})
+		if err == nil {
+			progress(*parse)
+		}
+	}
+}
+
+// Reparse queues a new parse of a layer; one that is queued or running already
+// is returned instead.
+func (p *Parser) Reparse(ctx context.Context, id rasterbase.LayerID) (t Ticket, err error) {
+	err = p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+		if _, err := tx.Layers().Get(ctx, id); err != nil {
+			return err
+		}
+		if latest, err := tx.Parses().Latest(ctx, id); err == nil && !latest.Status.Ended() {
+			job, err := parseJob(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			if job != nil {
+				t = Ticket{Layer: id, Parse: latest.ID, Job: job.ID}
+				return nil
+			}
+		}
+		t, err = enqueueParse(ctx, tx, id)
+		return err
+	})
+	return t, err
+}
+
+// Cancel stops a layer's queued or running parse. It is not an error when
+// there is none.
+func (p *Parser) Cancel(ctx context.Context, id rasterbase.LayerID) error {
+	return p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+		if _, err := tx.Layers().Get(ctx, id); err != nil {
+			return err
+		}
+		return cancelParse(ctx, tx, id)
+	})
+}
+
+// Delete removes a layer: its parse is cancelled, and its tiles are dropped at
+// once, or by a job where that fails. The legend stays.
+func (p *Parser) Delete(ctx context.Context, id rasterbase.LayerID) error {
+	var source string
+	var revisions []*rasterbase.Revision
+	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+		layer, err := tx.Layers().Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		source = layer.Source.ID
+		if err := cancelParse(ctx, tx, id); err != nil {
+			return err
+		}
+		if revisions, err = tx.Revisions().List(ctx, id); err != nil {
+			return err
+		}
+		for _, r := range revisions {
+			if err := enqueueDrop(ctx, tx, id, r.ID, 0); err != nil {
+				return err
+			}
+		}
+		return tx.Layers().Delete(ctx, id)
+	})
+	if err != nil {
+		return fmt.Errorf("delete layer %d: %w", id, err)
+	}
+	for _, r := range revisions {
+		if err := p.drop(ctx, dropArgs{Layer: id, Revision: r.ID}); err != nil {
+			p.c.Log.Warn("dropping tiles, a job will try again", "layer", id, "revision", r.ID, "error", err)
+		}
+	}
+	p.deleteSource(ctx, source)
+	return nil
+}
+
+func (p *Parser) deleteSource(ctx context.Context, id string) {
+	if id == "" {
+		return
+	}
+	if err := p.c.Store.Sources().Delete(context.WithoutCancel(ctx), id); err != nil {
+		p.c.Log.Warn("deleting a source", "source", id, "error", err)
+	}
+}
+
+func enqueueParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) (Ticket, error) {
+	parse := &rasterbase.Parse{Layer: id, Status: rasterbase.Queued}
+	if err := tx.Parses().Create(ctx, parse); err != nil {
+		return Ticket{}, err
+	}
+	job, err := jobs.New(kindParse, parseArgs{Layer: id, Parse: parse.ID})
+	if err != nil {
+		return Ticket{}, err
+	}
+	job.UniqueKey = parseKey(id)
+	if err := tx.Jobs().Enqueue(ctx, job); err != nil {
+		return Ticket{}, err
+	}
+	return Ticket{Layer: id, Parse: parse.ID, Job: job.ID}, nil
+}
+
+func parseKey(id rasterbase.LayerID) string { return fmt.Sprintf("parse:%d", id) }
+
+// parseJob is the job of a layer's parse that has not ended, nil without one.
+func parseJob(ctx context.Context, tx store.Tx, id rasterbase.LayerID) (*store.Job, error) {
+	list, err := tx.Jobs().List(ctx, []store.JobState{store.JobWaiting, store.JobRunning}, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range list {
+		if j.UniqueKey == parseKey(id) {
+			return j, nil
+		}
+	}
+	return nil, nil
+}
+
+// cancelParse asks a running parse to stop, and ends a queued one.
+func cancelParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) error {
+	job, err := parseJob(ctx, tx, id)
+	if err != nil || job == nil {
+		return err
+	}
+	if err := tx.Jobs().Cancel(ctx, job.ID); err != nil {
+		return err
+	}
+	latest, err := tx.Parses().Latest(ctx, id)
+	if err != nil || job.State == store.JobRunning { // then its worker ends the record
+		return err
+	}
+	latest.Status, latest.Ended = rasterbase.Cancelled, time.Now()
+	return tx.Parses().Update(ctx, latest)
+}
+
+func enqueueDrop(ctx context.Context, tx store.Tx, layer rasterbase.LayerID, rev rasterbase.RevisionID, after time.Duration) error {
+	job, err := jobs.New(kindDrop, dropArgs{Layer: layer, Revision: rev})
+	if err != nil {
+		return err
+	}
+	job.UniqueKey = fmt.Sprintf("drop:%d", rev)
+	job.MaxAttempts = 20
+	if after > 0 {
+		job.NotBefore = time.Now().Add(after)
+	}
+	return tx.Jobs().Enqueue(ctx, job)
+}
+
+// drop deletes a retired revision's tiles, then its record. It can be repeated.
+func (p *Parser) drop(ctx context.Context, a dropArgs) error {
+	if err := p.c.Store.Tiles().Drop(ctx, store.RevisionKey{Layer: a.Layer, Revision: a.Revision}); err != nil {
+		return fmt.Errorf("drop the tiles of revision %d: %w", a.Revision, err)
+	}
+	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error { return tx.Revisions().Delete(ctx, a.Revision) })
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("delete revision %d: %w", a.Revision, err)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+// Package ingest parses rasters: it opens a source, plans what will be made of
+// it, cuts base tiles, warps them once to the max zoom, reduces level by level
+// to zoom 0, keeps summaries and statistics, and publishes all of it at once.
+// The file is opened through an [Opener], so that this package knows no GDAL.
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// Config is what a [Parser] works with. Zero fields take the defaults.
+type Config struct {
+	Store      store.Store
+	Opener     Opener
+	Log        *slog.Logger
+	TileSize   int                   // of layers that do not ask for one; 256
+	Workers    int                   // cores that one parse uses; the machine's
+	BatchSize  int                   // tiles written at once; 100
+	WorkDir    string                // for unpacked zip files; the system's temporary folder
+	Visibility rasterbase.Visibility // of new layers; public
+	Limits     Limits
+}
+
+// Limits are what a source may ask for. Zero fields take the defaults.
+type Limits struct {
+	SourceBytes int64 // of the source, unpacked; 100 GiB
+	Pixels      int64 // width times height; 10^11
+	Bands       int   // 512
+	Tiles       int64 // base and pyramid tiles; 20 million
+}
+
+// Parser parses layers into a store.
+type Parser struct {
+	c Config
+}
+
+// New makes a parser. It panics without a store.
+func New(c Config) *Parser {
+	if c.Store == nil {
+		panic("ingest: a parser needs a store")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Visibility == "" {
+		c.Visibility = rasterbase.Public
+	}
+	orDefault(&c.TileSize, 256)
+	orDefault(&c.Workers, runtime.GOMAXPROCS(0))
+	orDefault(&c.BatchSize, 100)
+	orDefault(&c.Limits.SourceBytes, 100<<30)
+	orDefault(&c.Limits.Pixels, 100_000_000_000)
+	orDefault(&c.Limits.Bands, 512)
+	orDefault(&c.Limits.Tiles, 20_000_000)
+	return &Parser{c: c}
+}
+
+func orDefault[T int | int64](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Request is a wish for a new layer.
+type Request struct {
+	Source      string // path of the raster, or of a zip file that holds it
+	Name        string // empty: made from the file name
+	Description string
+	Attribution string
+	License     string
+	Settings    rasterbase.Settings
+	// Legend colours the layer: an existing one by its ID, or, with ID 0 and
+	// entries, one to be made. Nil: the one that the file brings, if any.
+	Legend *rasterbase.Legend
+}
+
+// Ticket names what a parse was queued as.
+type Ticket struct {
+	Layer rasterbase.LayerID
+	Parse rasterbase.ParseID
+	Job   store.JobID
+}
+
+// Progress is called now and then while a parse runs, and once when it ended.
+type Progress func(p rasterbase.Parse)
+
+// Import adds a layer and parses it in this process, for a program that wants
+// to do it in one line.
+func Import(ctx context.Context, st store.Store, o Opener, r Request) (*rasterbase.Layer, error) {
+	return New(Config{Store: st, Opener: o}).Import(ctx, r, nil)
+}

@@ -1,0 +1,152 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// checkFile tells what is wrong with a path before anything else looks at it.
+func checkFile(path string) (fs.FileInfo, error) {
+	if path == "" {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "no file was named").WithField("source")
+	}
+	if strings.HasPrefix(path, "/vsi") {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s: virtual file systems are not read", path).
+			WithHint("name a file; a zip file is searched for the raster").WithField("source")
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, rasterbase.Errorf(rasterbase.NotFound, "%s: there is no such file", path).WithField("source")
+	case err != nil:
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s cannot be read: %w", path, err).WithField("source")
+	case info.IsDir():
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s is a folder", path).
+			WithHint("name the raster file in it").WithField("source")
+	case !info.Mode().IsRegular():
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s is not a regular file", path).WithField("source")
+	case info.Size() == 0:
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s is empty", path).WithField("source")
+	}
+	return info, nil
+}
+
+// keepSource copies a file and its side-cars into the store.
+func (p *Parser) keepSource(ctx context.Context, path string) (src rasterbase.Source, err error) {
+	info, err := checkFile(path)
+	if err != nil {
+		return src, err
+	}
+	if info.Size() > p.c.Limits.SourceBytes {
+		return src, rasterbase.Errorf(rasterbase.TooLarge, "%s has %d bytes, more than the %d allowed", path, info.Size(), p.c.Limits.SourceBytes)
+	}
+	sources := p.c.Store.Sources()
+	id, err := sources.Create(ctx)
+	if err != nil {
+		return src, fmt.Errorf("keep the source: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			p.deleteSource(ctx, id)
+		}
+	}()
+	src = rasterbase.Source{ID: id, Name: filepath.Base(path), Origin: path}
+	sum := sha256.New()
+	if src.Size, err = p.keepFile(ctx, id, path, sum); err != nil {
+		return src, err
+	}
+	src.Checksum = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	cars, err := sidecars(path)
+	if err != nil {
+		return src, err
+	}
+	for _, c := range cars {
+		if _, err := p.keepFile(ctx, id, c, io.Discard); err != nil {
+			return src, err
+		}
+	}
+	return src, nil
+}
+
+func (p *Parser) keepFile(ctx context.Context, id, path string, also io.Writer) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, rasterbase.Errorf(rasterbase.Invalid, "%s cannot be read: %w", path, err).WithField("source")
+	}
+	defer f.Close()
+	n, err := p.c.Store.Sources().Put(ctx, id, filepath.Base(path), io.TeeReader(f, also))
+	if err != nil {
+		return 0, fmt.Errorf("keep %s: %w", filepath.Base(path), err)
+	}
+	return n, nil
+}
+
+// sidecarSuffixes are what the names of side-car files end with, after the
+// raster's name with or without its own ending.
+var sidecarSuffixes = []string{
+	".aux.xml", ".aux", ".msk", ".prj", ".hdr", ".tab", ".wld", ".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw",
+	".pgw", ".pngw", ".j2w", ".jp2w", ".gfw", ".bpw", ".blw", ".bilw", ".ige", ".rrd", ".rpb", ".vat.dbf", ".clr", ".stx", ".qml",
+}
+
+func isSidecar(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(sidecarSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+// sidecars lists the files beside a raster that belong to it.
+func sidecars(path string) ([]string, error) {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for side-car files: %w", err)
+	}
+	var found []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && belongs(e.Name(), base) {
+			found = append(found, filepath.Join(dir, e.Name()))
+		}
+	}
+	return found, nil
+}
+
+// belongs reports whether a file's name is that of a raster, or of its stem,
+// with the suffix of a side-car.
+func belongs(name, raster string) bool {
+	name, raster = strings.ToLower(name), strings.ToLower(raster)
+	if name == raster {
+		return false
+	}
+	for _, s := range sidecarSuffixes {
+		if name == raster+s || name == stem(raster)+s {
+			return true
+		}
+	}
+	return false
+}
+
+// stem is a file's name without its ending, and without .zip or .gz around it.
+func stem(name string) string {
+	for _, s := range []string{".zip", ".gz"} {
+		if len(name) > len(s) && strings.EqualFold(name[len(name)-len(s):], s) {
+			name = name[:len(name)-len(s)]
+		}
+	}
+	if e := filepath.Ext(name); e != "" && e != name {
+		name = strings.TrimSuffix(name, e)
+	}
+	return name
+}

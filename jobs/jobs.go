@@ -1,0 +1,94 @@
+// Package jobs runs background work of kinds that others register, over a
+// store's queue. It knows none of the kinds.
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// Runner hands jobs to the functions registered for their kinds.
+type Runner struct {
+	store    store.Store
+	log      *slog.Logger
+	handlers map[string]store.Handler
+}
+
+// NewRunner makes a runner over a store's queue. A nil logger discards.
+func NewRunner(st store.Store, log *slog.Logger) *Runner {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Runner{store: st, log: log, handlers: map[string]store.Handler{}}
+}
+
+// Handle registers the function that runs jobs of a kind. All kinds are
+// registered before Run is called.
+func Handle[A any](r *Runner, kind string, fn func(ctx context.Context, args A, j *store.Job) error) {
+	r.handlers[kind] = func(ctx context.Context, j *store.Job) error {
+		var args A
+		if err := json.Unmarshal(j.Args, &args); err != nil {
+			return &store.Permanent{Err: fmt.Errorf("read the arguments of job %d: %w", j.ID, err)}
+		}
+		start := time.Now()
+		err := fn(ctx, args, j)
+		attrs := []any{"job", j.ID, "kind", kind, "attempt", j.Attempt, "took", time.Since(start).Round(time.Millisecond)}
+		if err != nil {
+			r.log.Warn("job did not finish", append(attrs, "error", err)...)
+		} else {
+			r.log.Debug("job done", attrs...)
+		}
+		return err
+	}
+}
+
+// New makes a job of a kind, to be enqueued.
+func New[A any](kind string, args A) (*store.Job, error) {
+	b, err := json.Marshal(args)
+	if err != nil {
+		return nil, fmt.Errorf("write the arguments of a %s job: %w", kind, err)
+	}
+	return &store.Job{Kind: kind, Args: b}, nil
+}
+
+// Run takes jobs of all registered kinds, so many at once, until ctx is done;
+// then it hands back what is not finished.
+func (r *Runner) Run(ctx context.Context, concurrency int) error {
+	return r.store.Queue().Work(ctx, store.WorkOptions{Handlers: r.handlers, Concurrency: concurrency})
+}
+
+// RunOne works on one job until it has ended, whoever else runs it meanwhile,
+// and returns it as it ended.
+func (r *Runner) RunOne(ctx context.Context, id store.JobID) (*store.Job, error) {
+	var last *store.Job
+	err := r.store.Queue().Work(ctx, store.WorkOptions{
+		Handlers: r.handlers,
+		Only:     []store.JobID{id},
+		Until: func(ctx context.Context) (bool, error) {
+			j, err := Get(ctx, r.store, id)
+			last = j
+			return err == nil && j.State.Ended(), err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if last == nil || !last.State.Ended() {
+		return last, context.Cause(ctx)
+	}
+	return last, nil
+}
+
+// Get reads a job.
+func Get(ctx context.Context, st store.Store, id store.JobID) (j *store.Job, err error) {
+	err = st.Catalog().View(ctx, func(tx store.Tx) error {
+		j, err = tx.Jobs().Get(ctx, id)
+		return err
+	})
+	return j, err
+}
