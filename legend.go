@@ -96,7 +96,7 @@ type Ramp struct {
 // At is the colour of a valid pixel's value.
 func (m *Colormap) At(v float64) color.NRGBA {
 	if len(m.Table) > 0 {
-		if i := v - float64(m.First); i >= 0 && i < float64(len(m.Table)) && i == math.Trunc(i) {
+		if i := v - float64(m.First); i >= 0 && i < float64(len(m.Table)) && v == math.Trunc(v) {
 			return m.Table[int(i)]
 		}
 	}

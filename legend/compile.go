@@ -19,7 +19,8 @@ const (
 // Compile makes the colormap of a legend for pixels of a type. Its colour for
 // every valid value is that of the last entry that matches. Types of up to 16
 // bits get a table, and so does a legend of numbers alone for the whole numbers
-// between its smallest and its largest, if they are at most 65,536. The error
+// between its smallest and its largest, if they are at most 65,536; on floats
+// between 0 and its largest, if none is negative. The error
 // is that of [Validate].
 func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap, error) {
 	rules, err := newRules(l, t == rasterbase.Float32)
@@ -37,6 +38,14 @@ func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap
 		}
 	case len(c.breaks) > 0 && c.numbersOnly():
 		lo, hi := math.Ceil(c.breaks[0]), math.Floor(c.breaks[len(c.breaks)-1])
+		if t.IsFloat() && lo > 0 {
+			lo = 0
+		}
+		if t.IsFloat() && lo < 0 {
+			// A table is looked up by the distance from its first value, which
+			// a fraction such as 1e-40 does not change unless that is 0.
+			break
+		}
 		if hi-lo >= 0 && hi-lo < maxTable && math.Abs(lo) < 1<<53 && math.Abs(hi) < 1<<53 {
 			m.First, m.Table = int(lo), c.table(int(lo), int(hi))
 			if !slices.ContainsFunc(c.breaks, func(v float64) bool { return v != math.Trunc(v) }) {
@@ -73,6 +82,10 @@ type classifier struct {
 	// what lies below break i and above the one before; 2i+1 is break i itself.
 	cells  []int32
 	opaque []int // indices of rules, rising
+	// starts cuts the span of the breaks into equal parts: breaks of part i are
+	// those from starts[i] up to, not including, starts[i+1].
+	starts []int32
+	scale  float64 // parts for a unit of value
 }
 
 func newClassifier(rules []rule) *classifier {
@@ -92,6 +105,7 @@ func newClassifier(rules []rule) *classifier {
 	}
 	slices.Sort(c.breaks)
 	c.breaks = slices.DeleteFunc(slices.Compact(c.breaks), func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) })
+	c.cut()
 	c.cells = make([]int32, 2*len(c.breaks)+1)
 	p := newPainter(c.cells)
 	opaque := c.opaque
@@ -138,13 +152,59 @@ func between(lo, hi float64) float64 {
 	return v
 }
 
+// cut makes the parts, about one for each break.
+func (c *classifier) cut() {
+	n := len(c.breaks)
+	if n < 2 {
+		return
+	}
+	c.scale = float64(n) / (c.breaks[n-1] - c.breaks[0])
+	if c.scale == 0 || math.IsInf(c.scale, 0) {
+		return // a span that floating point cannot divide
+	}
+	c.starts = make([]int32, n+2)
+	next := 0
+	for i, b := range c.breaks {
+		for part := c.part(b); next <= part; next++ {
+			c.starts[next] = int32(i)
+		}
+	}
+	for ; next < len(c.starts); next++ {
+		c.starts[next] = int32(n)
+	}
+}
+
+// part is the part of a value between the first and the last break. It never
+// falls when the value rises, so breaks of other parts are truly below or above.
+func (c *classifier) part(v float64) int {
+	return min(len(c.breaks), int((v-c.breaks[0])*c.scale))
+}
+
 // cell is the cell that a value lies in.
 func (c *classifier) cell(v float64) int {
-	i, found := slices.BinarySearch(c.breaks, v)
-	if found {
-		return 2*i + 1
+	n := len(c.breaks)
+	from, to := 0, n
+	switch {
+	case n == 0 || v < c.breaks[0]:
+		return 0
+	case v > c.breaks[n-1]:
+		return 2 * n
+	case c.starts != nil:
+		part := c.part(v)
+		from, to = int(c.starts[part]), int(c.starts[part+1])
 	}
-	return 2 * i
+	for from < to {
+		middle := int(uint(from+to) >> 1)
+		if c.breaks[middle] < v {
+			from = middle + 1
+		} else {
+			to = middle
+		}
+	}
+	if from < n && c.breaks[from] == v {
+		return 2*from + 1
+	}
+	return 2 * from
 }
 
 // find is the index of the last rule that matches, or -1.

@@ -135,8 +135,9 @@ func TestCompileForms(t *testing.T) {
 		{"32 bits, numbers", make("1000000", "1000010"), rasterbase.Int32, 11, false},
 		{"32 bits, numbers far apart", make("0", "1000010"), rasterbase.Int32, 0, true},
 		{"32 bits, condition", make("0", "x > 5"), rasterbase.Int32, 0, true},
-		{"float, whole numbers", make("1", "2"), rasterbase.Float32, 2, false},
-		{"float, fractions too", make("1", "2.5", "4"), rasterbase.Float64, 4, true},
+		{"float, whole numbers", make("1", "2"), rasterbase.Float32, 3, false},
+		{"float, fractions too", make("1", "2.5", "4"), rasterbase.Float64, 5, true},
+		{"float, negative numbers", make("-1", "2"), rasterbase.Float32, 0, true},
 		{"no entries", make(), rasterbase.Uint8, 0, false},
 	}
 	for _, tt := range tests {
@@ -282,5 +283,25 @@ func BenchmarkCompile5000(b *testing.B) {
 		if _, err := legend.Compile(l, rasterbase.Float32); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkColorOfFloat(b *testing.B) {
+	for _, n := range []int{10, 5000} {
+		l := &rasterbase.Legend{}
+		for i := range n {
+			l.Entries = append(l.Entries, rasterbase.Entry{Expression: fmt.Sprintf("(%d <= x) & (x < %d)", i, i+1), Color: rasterbase.Color{A: 255}})
+		}
+		m, err := legend.Compile(l, rasterbase.Float32)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("%d entries", n), func(b *testing.B) {
+			v := 0.0
+			for b.Loop() {
+				v = math.Mod(v+float64(n)*0.618034, float64(n))
+				m.At(v)
+			}
+		})
 	}
 }
