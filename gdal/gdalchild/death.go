@@ -1,0 +1,104 @@
+package gdalchild
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// output keeps the beginning and the end of what a child prints.
+type output struct {
+	mu         sync.Mutex
+	head, tail []byte
+}
+
+const headSize, tailSize = 2048, 2048
+
+// Write keeps what fits.
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := len(b)
+	if room := headSize - len(o.head); room > 0 {
+		k := min(room, len(b))
+		o.head, b = append(o.head, b[:k]...), b[k:]
+	}
+	if len(b) > tailSize {
+		b = b[len(b)-tailSize:]
+	}
+	o.tail = append(o.tail, b...)
+	if extra := len(o.tail) - tailSize; extra > 0 {
+		o.tail = append(o.tail[:0], o.tail[extra:]...)
+	}
+	return n, nil
+}
+
+// String is what was kept, as valid UTF-8.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.ToValidUTF8(string(o.head)+string(o.tail), "\uFFFD")
+}
+
+// lastLines are the lines that say most: the last ones, or the first when what
+// follows is a trace of the Go runtime.
+func (o *output) lastLines(n int) string {
+	var lines []string
+	for _, l := range strings.Split(o.String(), "\n") {
+		if l = strings.TrimSpace(l); strings.HasPrefix(l, "goroutine ") && strings.HasSuffix(l, ":") {
+			break
+		}
+		if l != "" && !strings.HasPrefix(l, "PC=") && !strings.HasPrefix(l, "runtime ") {
+			lines = append(lines, l)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+}
+
+var (
+	// noMemory matches what the Go runtime, C++ and C libraries say when an
+	// allocation fails.
+	noMemory = regexp.MustCompile(`(?i)out of memory|bad_alloc|cannot allocate|unable to allocate|failed to (create new OS thread|reserve|allocate)|memory allocation fail`)
+	// fault matches how the Go runtime reports a signal that C code caused.
+	fault = regexp.MustCompile(`\b(SIG[A-Z]+): |\[signal (SIG[A-Z]+)`)
+)
+
+// why makes the error of a child that ended without being asked to. It is
+// called with the lock held and the process gone.
+func (p *process) why() error {
+	name := filepath.Base(p.path)
+	text := p.stderr.String()
+	said := p.stderr.lastLines(3)
+	if said != "" {
+		said = ": " + said
+	}
+	_, mute := p.wait[0]
+	signal := signalOf(p.cmd.ProcessState)
+	if m := fault.FindStringSubmatch(text); signal == "" && m != nil {
+		signal = m[1] + m[2]
+	}
+	died := func(code rasterbase.Code, format string, args ...any) error {
+		return rasterbase.Errorf(code, "%s: %s", name, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case p.reason != nil:
+		e := *p.reason
+		e.Message = name + ": " + e.Message
+		return &e
+	case mute:
+		return died(rasterbase.Internal, "the GDAL child %s did not start (%v)%s", p.cmd.Path, p.cmd.ProcessState, said)
+	case noMemory.MatchString(text):
+		return died(rasterbase.TooLarge, "the GDAL child exceeded its memory limit of %d MiB while %s%s", p.o.MemoryLimit>>20, p.doing(), said)
+	case signal == "SIGXFSZ":
+		return died(rasterbase.TooLarge, "the GDAL child wrote a file of more than %d bytes while %s", p.o.FileSizeLimit, p.doing())
+	case signal == "SIGKILL":
+		return died(rasterbase.TooLarge, "the GDAL child was killed (SIGKILL) while %s, perhaps because the machine was short of memory", p.doing())
+	case signal != "":
+		return died(rasterbase.Invalid, "GDAL crashed (%s) while %s%s", signal, p.doing(), said)
+	}
+	return died(rasterbase.Internal, "the GDAL child ended (%v) while %s%s", p.cmd.ProcessState, p.doing(), said)
+}

@@ -1,0 +1,123 @@
+//go:build cgo && !nogdal
+
+// The C side of package gdal. Each function is one operation as a caller sees
+// it: it pushes its own error handler, works, copies what was said, and pops
+// the handler again, because GDAL keeps errors per thread and a goroutine can
+// be on another thread at the next call.
+
+#ifndef RASTERBASE_SHIM_H
+#define RASTERBASE_SHIM_H
+
+#include <stddef.h>
+
+enum { RB_OK = 0, RB_FAILED = 1, RB_CANCELLED = 2, RB_NO_SUCH_CRS = 3 };
+
+// What a data set's CRS is good for.
+enum { RB_CRS_NONE = 0, RB_CRS_USABLE = 1, RB_CRS_LOCAL = 2, RB_CRS_GEOCENTRIC = 3 };
+
+typedef struct rb_ds rb_ds;
+
+typedef struct {
+    int width, height, bands;
+    int pixel_interleaved;
+    char driver[40];
+} rb_size;
+
+typedef struct {
+    int type;     // GDALDataType
+    int bytes;    // of a pixel
+    int complex_; // 1 for complex types
+    int signed_byte;
+    int nbits; // 0: not said
+    int block_width, block_height;
+    int alpha;
+    int mask_flags;
+    int has_nodata;
+    double nodata;
+    double scale, offset;
+    char type_name[16];
+    char interp[24];
+    // Owned by the data set.
+    const char *description, *unit, *variable;
+} rb_band;
+
+typedef struct {
+    int has_geotransform;
+    double geotransform[6];
+    int gcps, rpc, geolocation;
+    int crs;      // RB_CRS_...
+    int srid;     // EPSG code, 0 when there is none
+    char *name;   // owned by the data set
+    char *wkt;    // owned by the data set
+} rb_geo;
+
+typedef struct {
+    double geotransform[6];
+} rb_grid;
+
+void rb_init(long long cache_bytes, const char *drivers);
+const char *rb_version(void);
+
+// rb_open returns NULL only when memory is short; rb_size.bands tells nothing
+// then. drivers is a comma-separated list.
+rb_ds *rb_open(const char *path, const char *drivers);
+int rb_is_open(const rb_ds *h);
+void rb_close(rb_ds *h);
+const char *rb_error(const rb_ds *h);
+const char *rb_warnings(const rb_ds *h);
+void rb_cancel(rb_ds *h, int cancel);
+
+int rb_get_size(rb_ds *h, rb_size *out);
+int rb_get_band(rb_ds *h, int band, rb_band *out);
+// Item i of a metadata domain, as KEY=VALUE; NULL after the last.
+const char *rb_metadata(rb_ds *h, const char *domain, int i);
+
+int rb_colors(rb_ds *h, int band, unsigned char *rgba, int max);
+int rb_categories(rb_ds *h, int band);
+const char *rb_category(rb_ds *h, int band, int i);
+int rb_rat_size(rb_ds *h, int band, int *rows, int *cols, int *has_binning, double *row0, double *step);
+int rb_rat_column(rb_ds *h, int band, int col, int *usage, int *type, char *name, size_t name_size);
+double rb_rat_number(rb_ds *h, int band, int row, int col);
+const char *rb_rat_string(rb_ds *h, int band, int row, int col);
+
+int rb_georeference(rb_ds *h, int srid, rb_geo *out);
+void rb_get_grid(rb_ds *h, rb_grid *out);
+int rb_warp_gcps(rb_ds *h, int alpha);
+int rb_make_transformer(rb_ds *h);
+
+typedef struct {
+    int x, y, width, height;
+} rb_window;
+
+int rb_read(rb_ds *h, int band, int type, rb_window w, void *out);
+int rb_read_mask(rb_ds *h, int band, rb_window w, unsigned char *out);
+int rb_transform(rb_ds *h, int to_mercator, int n, double *xy);
+
+// Coordinate transformations between two CRSs, each an EPSG code or, when that
+// is 0, a WKT.
+typedef struct rb_ct rb_ct;
+rb_ct *rb_ct_new(int from_srid, const char *from_wkt, int to_srid, const char *to_wkt);
+int rb_ct_ok(const rb_ct *c);
+const char *rb_ct_error(const rb_ct *c);
+int rb_ct_apply(rb_ct *c, int n, double *xy);
+void rb_ct_free(rb_ct *c);
+
+// Writing a GeoTIFF.
+typedef struct {
+    const char *path;
+    const char *options; // creation options, separated by newlines
+    int width, height, bands, type, signed_byte;
+    double geotransform[6];
+    int srid;
+    const char *wkt;
+} rb_create_args;
+
+rb_ds *rb_create(const rb_create_args *a);
+int rb_write_band(rb_ds *h, int band, int type, const void *pixels);
+int rb_set_nodata(rb_ds *h, int band, double v);
+int rb_set_band_text(rb_ds *h, int band, const char *description, const char *unit, double scale, double offset);
+int rb_set_colors(rb_ds *h, int band, const unsigned char *rgba, int n);
+int rb_write_mask(rb_ds *h, const unsigned char *mask);
+int rb_flush(rb_ds *h);
+
+#endif
