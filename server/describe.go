@@ -1,0 +1,197 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/legend"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// known is what the catalog tells of a layer.
+type known struct {
+	layer  *rasterbase.Layer
+	rev    *rasterbase.Revision // nil: never parsed
+	parse  *rasterbase.Parse    // the newest; nil: none
+	legend *rasterbase.Legend   // nil: none
+}
+
+// read gathers what the catalog tells of a layer, in one transaction.
+func read(ctx context.Context, tx store.Tx, l *rasterbase.Layer) (k known, err error) {
+	k.layer = l
+	if l.Published != 0 {
+		if k.rev, err = tx.Revisions().Get(ctx, l.Published); err != nil {
+			return k, fmt.Errorf("read the revision of layer %d: %w", l.ID, internal(err))
+		}
+	}
+	k.parse, err = tx.Parses().Latest(ctx, l.ID)
+	if errors.Is(err, store.ErrNotExist) {
+		k.parse, err = nil, nil
+	}
+	if err != nil {
+		return k, fmt.Errorf("read the parse of layer %d: %w", l.ID, internal(err))
+	}
+	k.legend, err = findLegend(ctx, tx, l, "")
+	return k, err
+}
+
+// state is how far the newest parse is.
+func (k known) state() parseJSON {
+	if k.parse == nil {
+		return parseJSON{Status: rasterbase.Unparsed}
+	}
+	p := k.parse
+	return parseJSON{
+		Status: p.Status, Percent: p.Percent(), Error: p.Error, TilesPlanned: p.Planned, TilesDone: p.Done,
+		Created: stamp(p.Created), Started: stamp(p.Started), Ended: stamp(p.Ended),
+	}
+}
+
+// layerJSON is a layer in the list.
+type layerJSON struct {
+	ID          rasterbase.LayerID    `json:"id"`
+	Slug        string                `json:"slug"`
+	Name        string                `json:"name"`
+	Description string                `json:"description"`
+	Attribution string                `json:"attribution"`
+	License     string                `json:"license"`
+	Visibility  rasterbase.Visibility `json:"visibility"`
+	FileName    string                `json:"file_name"`
+	Datatype    rasterbase.Datatype   `json:"datatype,omitempty"` // absent before the first parse
+	Status      rasterbase.Status     `json:"status"`
+	Percent     float64               `json:"percent"`
+	Error       string                `json:"error,omitempty"`
+	Bounds      *[4]float64           `json:"bounds,omitempty"` // west, south, east, north
+	MinZoom     *int                  `json:"min_zoom,omitempty"`
+	MaxZoom     *int                  `json:"max_zoom,omitempty"`
+	TileSize    int                   `json:"tile_size,omitempty"`
+	URLs        urlsJSON              `json:"urls"`
+}
+
+// urlsJSON are the absolute addresses of what belongs to a layer.
+type urlsJSON struct {
+	Self     string `json:"self"`
+	TileJSON string `json:"tilejson,omitempty"`
+	Tiles    string `json:"tiles,omitempty"`
+	Legend   string `json:"legend,omitempty"`
+}
+
+// parseJSON is how far a parse is.
+type parseJSON struct {
+	Status       rasterbase.Status `json:"status"`
+	Percent      float64           `json:"percent"`
+	Error        string            `json:"error,omitempty"`
+	TilesPlanned int64             `json:"tiles_planned"`
+	TilesDone    int64             `json:"tiles_done"`
+	Created      *time.Time        `json:"created,omitempty"`
+	Started      *time.Time        `json:"started,omitempty"`
+	Ended        *time.Time        `json:"ended,omitempty"`
+}
+
+// metadataJSON is all that is told of one layer.
+type metadataJSON struct {
+	layerJSON
+	Created  *time.Time          `json:"created,omitempty"`
+	Updated  *time.Time          `json:"updated,omitempty"`
+	Settings rasterbase.Settings `json:"settings"`
+	Source   sourceJSON          `json:"source"`
+	Parse    parseJSON           `json:"parse"`
+	Revision *revisionJSON       `json:"revision,omitempty"`
+	Legend   *legendJSON         `json:"legend,omitempty"`
+}
+
+// sourceJSON is the file a layer was parsed from. Where it came from is not
+// told: it may be a path of the server's.
+type sourceJSON struct {
+	Name     string `json:"name"`
+	Size     int64  `json:"size"`
+	Checksum string `json:"checksum"`
+}
+
+// revisionJSON is what the last successful parse made.
+type revisionJSON struct {
+	ID             rasterbase.RevisionID `json:"id"`
+	Driver         string                `json:"driver"`
+	CRS            rasterbase.CRS        `json:"crs"`
+	Grid           rasterbase.Grid       `json:"grid"`
+	DatatypeReason string                `json:"datatype_reason"`
+	Resampling     rasterbase.Resampling `json:"resampling"`
+	HasPyramid     bool                  `json:"has_pyramid"`
+	BaseTiles      int64                 `json:"base_tiles"`
+	PyramidTiles   int64                 `json:"pyramid_tiles"`
+	SourceChecksum string                `json:"source_checksum"`
+	Published      *time.Time            `json:"published,omitempty"`
+	Bands          []rasterbase.Band     `json:"bands"`
+}
+
+// legendJSON is a legend with its title, its entries in the form that /legend
+// answers.
+type legendJSON struct {
+	ID      rasterbase.LegendID `json:"id"`
+	Title   string              `json:"title"`
+	Entries json.RawMessage     `json:"entries"`
+}
+
+// item describes a layer for the list.
+func (k known) item(root string) layerJSON {
+	l, state := k.layer, k.state()
+	out := layerJSON{
+		ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Attribution: l.Attribution,
+		License: l.License, Visibility: l.Visibility, FileName: l.Source.Name,
+		Status: state.Status, Percent: state.Percent, Error: state.Error,
+		URLs: urlsJSON{Self: root + "/" + layerPath(l.ID)},
+	}
+	if k.legend != nil {
+		out.URLs.Legend = root + "/" + legendPath(k.legend.ID)
+	}
+	if k.rev == nil {
+		return out
+	}
+	out.Datatype = k.rev.Datatype
+	b := k.rev.Bounds
+	out.Bounds = &[4]float64{b.West, b.South, b.East, b.North}
+	if k.rev.HasPyramid {
+		out.MinZoom, out.MaxZoom, out.TileSize = new(int), &k.rev.MaxZoom, k.rev.TileSize
+		out.URLs.TileJSON = out.URLs.Self + "/tilejson.json"
+		out.URLs.Tiles = root + "/" + tilePath(l.ID, "png", nil)
+	}
+	return out
+}
+
+// metadata describes a layer in full.
+func (k known) metadata(root string) (metadataJSON, error) {
+	l := k.layer
+	out := metadataJSON{
+		layerJSON: k.item(root), Created: stamp(l.Created), Updated: stamp(l.Updated), Settings: l.Settings,
+		Source: sourceJSON{Name: l.Source.Name, Size: l.Source.Size, Checksum: l.Source.Checksum},
+		Parse:  k.state(),
+	}
+	if k.legend != nil {
+		entries, err := legend.MarshalJSON(k.legend)
+		if err != nil {
+			return out, fmt.Errorf("write legend %d: %w", k.legend.ID, err)
+		}
+		out.Legend = &legendJSON{ID: k.legend.ID, Title: k.legend.Title, Entries: entries}
+	}
+	if r := k.rev; r != nil {
+		out.Revision = &revisionJSON{
+			ID: r.ID, Driver: r.Driver, CRS: r.CRS, Grid: r.Grid, DatatypeReason: r.DatatypeReason,
+			Resampling: r.Resampling, HasPyramid: r.HasPyramid, BaseTiles: r.BaseTiles, PyramidTiles: r.PyramidTiles,
+			SourceChecksum: r.SourceChecksum, Published: stamp(r.PublishedAt), Bands: r.Bands,
+		}
+	}
+	return out, nil
+}
+
+// stamp is nil for the zero time, which JSON would write as the year 1.
+func stamp(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

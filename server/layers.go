@@ -1,0 +1,225 @@
+package server
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/render"
+	"github.com/rasterbase/rasterbase/store"
+	"github.com/rasterbase/rasterbase/xyz"
+)
+
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// listJSON is a page of the list of layers.
+type listJSON struct {
+	Items  []layerJSON `json:"items"`
+	Total  int         `json:"total"` // that match, on all pages
+	Limit  int         `json:"limit"`
+	Offset int         `json:"offset"`
+}
+
+// listLayers answers the layers that the sender may read.
+func (s *Server) listLayers(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	filter := store.LayerFilter{Search: q.Get("search")}
+	var err error
+	if d := q.Get("datatype"); d != "" {
+		if filter.Datatype, err = rasterbase.ParseDatatype(d); err != nil {
+			return blame(err, "datatype")
+		}
+	}
+	out := listJSON{Items: []layerJSON{}}
+	if out.Limit, err = bounded(q, "limit", defaultLimit, 1, maxLimit); err != nil {
+		return err
+	}
+	if out.Offset, err = bounded(q, "offset", 0, 0, math.MaxInt32); err != nil {
+		return err
+	}
+	found, total, err := s.readable(r, filter, out.Limit, out.Offset)
+	if err != nil {
+		return err
+	}
+	out.Total = total
+	root, hidden := s.root(r), false
+	for _, k := range found {
+		out.Items = append(out.Items, k.item(root))
+		hidden = hidden || k.layer.Visibility == rasterbase.Private
+	}
+	return writeJSON(w, r, out, hidden)
+}
+
+// readable gives the layers that match and that the sender of the request may
+// read, and how many there are without limit and offset. Whom Auth lets read
+// what is not for the store to know, so the pages are cut here.
+func (s *Server) readable(r *http.Request, f store.LayerFilter, limit, offset int) (out []known, total int, err error) {
+	ctx := r.Context()
+	who, err := s.c.Auth.Principal(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = s.view(ctx, func(tx store.Tx) error {
+		out, total = nil, 0
+		layers, _, err := tx.Layers().Find(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, l := range layers {
+			if s.c.Auth.May(ctx, who, rasterbase.Read, l) != nil {
+				continue
+			}
+			if total++; total <= offset || len(out) == limit {
+				continue
+			}
+			k, err := read(ctx, tx, l)
+			if err != nil {
+				return err
+			}
+			out = append(out, k)
+		}
+		return nil
+	})
+	return out, total, err
+}
+
+// bounded reads a whole number from the query.
+func bounded(q url.Values, name string, otherwise, least, most int) (int, error) {
+	text := q.Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, rasterbase.Errorf(rasterbase.Invalid, "%s is %.40q", name, text).
+			WithHint("a whole number from %d to %d", least, most).WithField(name)
+	}
+	return n, nil
+}
+
+// showLayer answers all that is known of a layer.
+func (s *Server) showLayer(w http.ResponseWriter, r *http.Request) error {
+	k, err := s.readLayer(r, r.PathValue("layer"))
+	if err != nil {
+		return err
+	}
+	out, err := k.metadata(s.root(r))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, r, out, k.layer.Visibility == rasterbase.Private)
+}
+
+// readLayer finds a layer that the sender may read.
+func (s *Server) readLayer(r *http.Request, ref string) (k known, err error) {
+	ctx := r.Context()
+	err = s.view(ctx, func(tx store.Tx) error {
+		l, err := s.findLayer(ctx, tx, ref)
+		if err != nil {
+			return blame(err, "layer")
+		}
+		if err := s.allowed(r, l); err != nil {
+			return err
+		}
+		k, err = read(ctx, tx, l)
+		return err
+	})
+	return k, err
+}
+
+// tileJSONDocument is TileJSON 3.0.0 for raster tiles.
+type tileJSONDocument struct {
+	TileJSON    string     `json:"tilejson"`
+	Name        string     `json:"name"`
+	Description string     `json:"description,omitempty"`
+	Attribution string     `json:"attribution,omitempty"`
+	Version     string     `json:"version"`
+	Scheme      string     `json:"scheme"`
+	Tiles       []string   `json:"tiles"`
+	MinZoom     int        `json:"minzoom"`
+	MaxZoom     int        `json:"maxzoom"`
+	Bounds      [4]float64 `json:"bounds"`
+	Center      [3]float64 `json:"center"`
+	Legend      string     `json:"legend,omitempty"`
+	TileSize    int        `json:"tileSize"`
+}
+
+// tileJSON answers what a map library needs to show a layer. Its addresses hold
+// the version, so that browsers may keep the tiles, and the legend that was
+// asked for.
+func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	format := render.PNG
+	if f := q.Get("format"); f != "" {
+		var err error
+		if format, err = render.ParseFormat(f); err != nil {
+			return rasterbase.Errorf(rasterbase.Invalid, "there are no tiles of format %.20q", f).WithHint("png or jpg").WithField("format")
+		}
+	}
+	l, err := s.resolve(r, r.PathValue("layer"), q.Get("legend"))
+	if err != nil {
+		return err
+	}
+	rev := l.cov.Revision()
+	if !rev.HasPyramid {
+		return withoutPyramid(rev)
+	}
+	params := url.Values{"v": {l.version}}
+	if q.Get("legend") != "" {
+		params.Set("legend", q.Get("legend"))
+	}
+	root := s.root(r)
+	doc := tileJSONDocument{
+		TileJSON: "3.0.0", Name: l.layer.Name, Description: l.layer.Description, Attribution: l.layer.Attribution,
+		Version: "1.0.0", Scheme: "xyz", Tiles: []string{root + "/" + tilePath(l.layer.ID, string(format), params)},
+		MaxZoom: rev.MaxZoom, TileSize: rev.TileSize,
+	}
+	doc.Bounds, doc.Center = place(rev)
+	if l.legend != nil {
+		doc.Legend = root + "/" + legendPath(l.legend.ID)
+	}
+	return writeJSON(w, r, doc, l.layer.Visibility == rasterbase.Private)
+}
+
+// place is a revision's box inside the web-mercator world, which TileJSON does
+// not let wrap around, and its centre with a zoom that shows it whole in a map
+// of two tiles a side.
+func place(rev *rasterbase.Revision) (bounds [4]float64, center [3]float64) {
+	b := clip(rev.Bounds)
+	width := b.East - b.West
+	if width < 0 {
+		width += 360
+	}
+	lon := b.West + width/2
+	if lon > 180 {
+		lon -= 360
+	}
+	bounds = [4]float64{b.West, b.South, b.East, b.North}
+	if b.East < b.West {
+		bounds[0], bounds[2] = -180, 180
+	}
+	_, south := xyz.FromLonLat(0, b.South)
+	_, north := xyz.FromLonLat(0, b.North)
+	share := max(width/360, (north-south)/(2*xyz.HalfWorld), 1e-9)
+	zoom := min(max(math.Floor(1-math.Log2(share)+1e-6), 0), float64(rev.MaxZoom))
+	_, lat := xyz.ToLonLat(0, (south+north)/2)
+	return bounds, [3]float64{lon, lat, zoom}
+}
+
+// clip takes off what web mercator does not show.
+func clip(b rasterbase.Bounds) rasterbase.Bounds {
+	const edge = 85.0511287798066
+	b.South = min(max(b.South, -edge), edge)
+	b.North = min(max(b.North, -edge), edge)
+	return b
+}
+
+func withoutPyramid(rev *rasterbase.Revision) error {
+	return rasterbase.Errorf(rasterbase.NotFound, "layer %d has no map tiles: it was parsed without a pyramid", rev.Layer).
+		WithHint("parse it again with one").WithField("layer")
+}

@@ -1,0 +1,175 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// The page's own files, and the bundle that `make assets` builds from the lock
+// file. On a fresh clone the bundle's folder holds a placeholder only.
+//
+//go:embed web/page.html web/page.css web/icon.svg web/dist
+var web embed.FS
+
+// shownAtStart is how many layers are drawn when the page opens; the others
+// are a click away.
+const shownAtStart = 8
+
+// contentSecurity lets the page load from this server alone.
+const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+// page is the map page's template and files.
+type page struct {
+	template *template.Template
+	files    map[string]answer
+	version  string // of the files
+	built    bool   // the bundle is there
+}
+
+var contentTypes = map[string]string{
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".json": "application/json",
+	".svg":  "image/svg+xml",
+	".txt":  "text/plain; charset=utf-8",
+}
+
+func newPage() (*page, error) {
+	t, err := template.ParseFS(web, "web/page.html")
+	if err != nil {
+		return nil, err
+	}
+	p := &page{template: t, files: map[string]answer{}}
+	sum := fnv.New64a()
+	err = fs.WalkDir(web, "web", func(name string, d fs.DirEntry, err error) error {
+		kind := contentTypes[path.Ext(name)]
+		if err != nil || d.IsDir() || kind == "" {
+			return err
+		}
+		body, err := web.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%s %d ", name, len(body))
+		sum.Write(body)
+		p.files[path.Base(name)] = answer{contentType: kind, body: body}
+		return nil
+	})
+	p.version = hex.EncodeToString(sum.Sum(nil))
+	_, p.built = p.files["map.js"]
+	return p, err
+}
+
+// asset answers one of the page's files.
+func (s *Server) asset(w http.ResponseWriter, r *http.Request) error {
+	a, ok := s.page.files[r.PathValue("file")]
+	if !ok {
+		return rasterbase.Errorf(rasterbase.NotFound, "there is no asset %.80q", r.PathValue("file")).
+			WithHint("make assets builds what the map page needs")
+	}
+	if r.URL.RawQuery == s.page.version {
+		a.cache = "public, max-age=31536000, immutable"
+	}
+	return a.write(w, r)
+}
+
+// pageView is what the template shows.
+type pageView struct {
+	Built        bool
+	AssetVersion string
+	Version      string
+	Layers       []layerView
+	Total, More  int
+	Data         pageData
+}
+
+// pageData is what the script reads.
+type pageData struct {
+	World  string      `json:"world"` // address of the outline
+	Layers []layerData `json:"layers"`
+}
+
+type layerData struct {
+	ID          rasterbase.LayerID `json:"id"`
+	Tiles       string             `json:"tiles"`
+	Bounds      [4]float64         `json:"bounds"`
+	MaxZoom     int                `json:"maxZoom"`
+	TileSize    int                `json:"tileSize"`
+	Attribution string             `json:"attribution"`
+	Visible     bool               `json:"visible"`
+}
+
+// mapPage answers the page with the map and the list of layers.
+func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
+	found, total, err := s.readable(r, listAll, defaultLimit, 0)
+	if err != nil {
+		return err
+	}
+	v := pageView{
+		Built: s.page.built, AssetVersion: s.page.version, Version: s.c.Version,
+		Total: total, More: total - len(found),
+		Data: pageData{World: "assets/world.json?" + s.page.version, Layers: []layerData{}},
+	}
+	hidden := false
+	root := s.root(r)
+	for _, k := range found {
+		hidden = hidden || k.layer.Visibility == rasterbase.Private
+		view := k.view(root)
+		data, err := s.layerData(r.Context(), k)
+		switch {
+		case err != nil:
+			s.c.Log.WarnContext(r.Context(), "a layer is left off the map", "layer", k.layer.ID, "error", err)
+			view.Shown, view.Status, view.StatusClass = false, "cannot be drawn", "failed"
+		case data != nil:
+			data.Visible = len(v.Data.Layers) < shownAtStart
+			v.Data.Layers = append(v.Data.Layers, *data)
+		}
+		v.Layers = append(v.Layers, view)
+	}
+	var body bytes.Buffer
+	if err := s.page.template.Execute(&body, v); err != nil {
+		return fmt.Errorf("write the map page: %w", err)
+	}
+	w.Header().Set("Content-Security-Policy", contentSecurity)
+	return answer{contentType: "text/html; charset=utf-8", body: body.Bytes(), private: hidden}.write(w, r)
+}
+
+// layerData is nil for a layer without map tiles.
+func (s *Server) layerData(ctx context.Context, k known) (*layerData, error) {
+	if !k.drawable() {
+		return nil, nil
+	}
+	cov, err := s.open(ctx, k.layer)
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.styleOf(cov.Revision(), k.legend)
+	if err != nil {
+		return nil, err
+	}
+	b := clip(k.rev.Bounds)
+	return &layerData{
+		ID:          k.layer.ID,
+		Tiles:       tilePath(k.layer.ID, "png", url.Values{"v": {s.version(cov, st)}}),
+		Bounds:      [4]float64{b.West, b.South, b.East, b.North},
+		MaxZoom:     k.rev.MaxZoom,
+		TileSize:    k.rev.TileSize,
+		Attribution: strings.TrimSpace(k.layer.Attribution),
+	}, nil
+}
+
+// drawable reports whether there are map tiles.
+func (k known) drawable() bool { return k.rev != nil && k.rev.HasPyramid }

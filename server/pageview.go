@@ -1,0 +1,178 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/legend"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// listAll is the filter of the page's list.
+var listAll = store.LayerFilter{}
+
+// layerView is a layer as the page shows it, ready to print.
+type layerView struct {
+	ID          rasterbase.LayerID
+	Name        string
+	FileName    string
+	Description string
+	Attribution string
+	License     string
+	Datatype    rasterbase.Datatype
+	MaxZoom     int
+	Pixels      string
+	Bands       int
+	Shown       bool // has map tiles
+	Status      string
+	StatusClass string
+	Percent     string
+	Problem     string
+	Path        string // of its metadata
+	TilePath    string
+	TileURL     string
+	LegendPath  string
+	Legend      *legendView
+}
+
+// legendView is entries, or a gradient from Low to High, or a note.
+type legendView struct {
+	Key       string
+	Title     string
+	Entries   []entryView
+	Long      bool // folded at first
+	Gradient  []stopView
+	Low, High string
+	Unit      string
+	Note      string
+}
+
+type entryView struct{ Name, Code, Color, Alpha string }
+
+type stopView struct{ Offset, Color, Alpha string }
+
+// foldFrom is the number of entries from which a legend is folded at first.
+const foldFrom = 24
+
+// view prepares a layer for the page.
+func (k known) view(root string) layerView {
+	l := k.layer
+	v := layerView{
+		ID: l.ID, Name: l.Name, FileName: l.Source.Name, Description: l.Description,
+		Attribution: l.Attribution, License: l.License, Path: layerPath(l.ID),
+	}
+	if v.Name == "" {
+		v.Name = l.Slug
+	}
+	v.status(k.state(), k.rev != nil)
+	if !k.drawable() {
+		if k.rev != nil && v.Status == "" {
+			v.Status = "parsed without map tiles"
+		}
+		return v
+	}
+	v.Shown = true
+	v.Datatype, v.MaxZoom, v.Bands = k.rev.Datatype, k.rev.MaxZoom, len(k.rev.Bands)
+	v.Pixels = thousands(k.rev.Grid.Width) + " × " + thousands(k.rev.Grid.Height)
+	v.TilePath = tilePath(l.ID, "png", nil)
+	v.TileURL = root + "/" + v.TilePath
+	if k.legend != nil {
+		v.LegendPath = legendPath(k.legend.ID)
+	}
+	v.Legend = k.legendView()
+	return v
+}
+
+// status says how the newest parse is doing, unless it simply finished.
+func (v *layerView) status(p parseJSON, published bool) {
+	if p.Status == rasterbase.Finished || p.Status == rasterbase.Unparsed && published {
+		return
+	}
+	v.Status, v.Problem = string(p.Status), p.Error
+	switch {
+	case p.Status == rasterbase.Failed:
+		v.StatusClass = "failed"
+	case !p.Status.Ended() && p.Status != rasterbase.Unparsed:
+		v.StatusClass = "busy"
+		if p.Percent > 0 {
+			v.Percent = fmt.Sprintf("%.0f %%", math.Floor(p.Percent))
+		}
+	}
+	if published {
+		v.Status = "newest parse: " + v.Status
+	}
+}
+
+// legendView explains the colours that the tiles have.
+func (k known) legendView() *legendView {
+	v := &legendView{Key: strconv.FormatInt(int64(k.layer.ID), 10)}
+	band := k.rev.Bands[0]
+	if k.legend == nil {
+		switch {
+		case colorBands(k.rev.Bands) != nil:
+			v.Note = "In its own colours"
+		case band.Count == 0:
+			v.Note = "No valid pixels"
+		case band.Min == band.Max:
+			v.Note = "Every pixel is " + number(band.Min)
+		default:
+			v.Gradient = []stopView{{"0", "#000000", "1"}, {"1", "#ffffff", "1"}}
+			v.Low, v.High, v.Unit = number(band.Min), number(band.Max), band.Unit
+		}
+		return v
+	}
+	shown := k.legend
+	if len(band.Histogram.Values) > 0 {
+		shown = legend.Present(k.legend, band.Histogram.Values)
+	}
+	v.Title = shown.Title
+	for _, e := range shown.Entries {
+		name := e.Semantics.Name
+		if name == "" {
+			name = e.Expression
+		}
+		color, alpha := paint(e.Color)
+		v.Entries = append(v.Entries, entryView{Name: name, Code: strings.TrimSpace(e.Code), Color: color, Alpha: alpha})
+	}
+	v.Long = len(v.Entries) > foldFrom
+	if len(v.Entries) == 0 {
+		v.Note = "No value of the layer is in its legend"
+	}
+	return v
+}
+
+// paint splits a colour into what SVG's fill and fill-opacity take.
+func paint(c rasterbase.Color) (color, alpha string) {
+	opaque := c
+	opaque.A = 0xff
+	return opaque.String(), strconv.FormatFloat(float64(c.A)/255, 'g', 3, 64)
+}
+
+// number writes a value in about four digits.
+func number(v float64) string {
+	a := math.Abs(v)
+	switch {
+	case a != 0 && (a < 1e-3 || a >= 1e8):
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	case v == math.Trunc(v):
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	digits := max(0, 3-int(math.Floor(math.Log10(a))))
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
+
+// thousands groups digits by thin spaces.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// problem is a problem document, RFC 9457.
+type problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Parameter string `json:"parameter,omitempty"` // the one at fault
+	Hint      string `json:"hint,omitempty"`      // the way out
+	ID        string `json:"id"`                  // of this failure, as in the log
+}
+
+// statusError is an error with a status that its code does not tell.
+type statusError struct {
+	status int
+	error
+}
+
+func (e *statusError) Unwrap() error { return e.error }
+
+var statusOf = map[rasterbase.Code]int{
+	rasterbase.Invalid:      http.StatusBadRequest,
+	rasterbase.NotFound:     http.StatusNotFound,
+	rasterbase.Conflict:     http.StatusConflict,
+	rasterbase.Unauthorized: http.StatusUnauthorized,
+	rasterbase.Forbidden:    http.StatusForbidden,
+	rasterbase.TooLarge:     http.StatusRequestEntityTooLarge,
+	rasterbase.Busy:         http.StatusServiceUnavailable,
+	rasterbase.Unsupported:  http.StatusNotImplemented,
+	rasterbase.Internal:     http.StatusInternalServerError,
+}
+
+// statusClientGone is logged when the client did not wait for the answer; it
+// never reaches anybody.
+const statusClientGone = 499
+
+// fail answers a request that failed with a problem document. The cause of a
+// failure of ours goes to the log only, under the id that the client gets.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		w.WriteHeader(statusClientGone)
+		return
+	}
+	p := problemOf(err)
+	level := slog.LevelInfo
+	if p.Status >= 500 {
+		level = slog.LevelError
+	}
+	s.c.Log.Log(r.Context(), level, "request failed",
+		"id", p.ID, "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
+	writeProblem(w, r, p)
+}
+
+// problemOf says what the client is told.
+func problemOf(err error) problem {
+	p := problem{Type: "about:blank", ID: fmt.Sprintf("%016x", rand.Uint64())}
+	code := rasterbase.CodeOf(err)
+	p.Status = statusOf[code]
+	if se, ok := errors.AsType[*statusError](err); ok {
+		p.Status = se.status
+	}
+	if p.Status == 0 {
+		p.Status = http.StatusInternalServerError
+	}
+	p.Title = http.StatusText(p.Status)
+	e, ok := errors.AsType[*rasterbase.Error](err)
+	if !ok || code == rasterbase.Internal {
+		p.Detail = "The server could not answer. Its log tells why under this id."
+		return p
+	}
+	p.Detail, p.Hint, p.Parameter = e.Message, e.Hint, e.Field
+	if p.Detail == "" && e.Err != nil { // then its text is the message
+		p.Detail = e.Err.Error()
+	}
+	return p
+}
+
+func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
+	body, err := json.Marshal(p)
+	if err != nil { // a struct of strings and a number always marshals
+		panic(err)
+	}
+	h := w.Header()
+	for _, name := range []string{"ETag", "Last-Modified", "Content-Encoding"} {
+		h.Del(name)
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "no-store")
+	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="rasterbase"`)
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "2")
+	}
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		send(w, body)
+	}
+}
+
+// blame names the parameter of this request that an error is about.
+func blame(err error, parameter string) error {
+	e, ok := errors.AsType[*rasterbase.Error](err)
+	if !ok {
+		return err
+	}
+	named := *e
+	named.Field = parameter
+	return &named
+}

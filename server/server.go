@@ -1,0 +1,135 @@
+// Package server answers HTTP: the map page, tiles, legends and metadata of the
+// layers in a store. A [Server] is an http.Handler whose paths are relative to
+// wherever it is mounted:
+//
+//	s, err := server.New(server.Config{Store: st})
+//	mux.Handle("/raster/", http.StripPrefix("/raster", s))
+//
+// It reads pixels through package coverage and everything else through the
+// store's contracts, so it works on any backend, and it opens no raster file.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// DefaultCacheTimeout is how long a browser may keep a tile whose address holds
+// the tile's version.
+const DefaultCacheTimeout = 86400 * time.Second
+
+// DefaultTileCache is the memory for encoded tiles, in bytes.
+const DefaultTileCache = 64 << 20
+
+// Config is what a [Server] works with. Only Store is needed.
+type Config struct {
+	Store store.Store
+	// Auth decides who may read what; nil: [rasterbase.ReadPublic].
+	Auth rasterbase.Auth
+	// Transformer converts coordinates between CRSs; nil: the closed forms of
+	// package crs.
+	Transformer crs.Transformer
+	// Log takes requests and failures; nil discards them.
+	Log *slog.Logger
+	// CacheTimeout is the max-age of tiles at addresses with a current v=;
+	// 0: [DefaultCacheTimeout], negative: browsers ask every time.
+	CacheTimeout time.Duration
+	// TileCache bounds the encoded tiles kept in memory, in bytes; 0:
+	// [DefaultTileCache], negative: none are kept.
+	TileCache int64
+	// PublicURL is where clients see the server, mount point included; it makes
+	// every absolute URL. Empty: from each request's Host header.
+	PublicURL string
+	// CORSOrigins are the origins whose pages may read; nil: all ("*"), empty
+	// but not nil: none. It never applies to cookies.
+	CORSOrigins []string
+	// Version of the program, shown on the page and part of every ETag.
+	Version string
+}
+
+// Server answers HTTP. Any number of goroutines may use it.
+type Server struct {
+	c       Config
+	base    *url.URL // of PublicURL; nil when empty
+	mux     *http.ServeMux
+	handler http.Handler
+
+	refs      *lru[string, rasterbase.LayerID]
+	coverages *lru[rasterbase.RevisionID, *coverage.Layer]
+	styles    *lru[string, *style]
+	tiles     *lru[string, []byte] // by ETag
+	flights   flights[[]byte]
+	page      *page
+}
+
+// New makes a server. The error tells what is wrong with the configuration.
+func New(c Config) (*Server, error) {
+	if c.Store == nil {
+		return nil, errors.New("server: the configuration has no store")
+	}
+	if c.Auth == nil {
+		c.Auth = rasterbase.ReadPublic{}
+	}
+	if c.Transformer == nil {
+		c.Transformer = crs.Closed{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.CacheTimeout == 0 {
+		c.CacheTimeout = DefaultCacheTimeout
+	}
+	if c.TileCache == 0 {
+		c.TileCache = DefaultTileCache
+	}
+	if c.CORSOrigins == nil {
+		c.CORSOrigins = []string{"*"}
+	}
+	s := &Server{
+		c:         c,
+		refs:      newLRU[string, rasterbase.LayerID](4096, nil),
+		coverages: newLRU[rasterbase.RevisionID, *coverage.Layer](1024, nil),
+		styles:    newLRU[string, *style](1024, nil),
+		tiles:     newLRU[string](c.TileCache, tileCost),
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(strings.TrimSuffix(c.PublicURL, "/"))
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("server: the public URL %q is not an http or https address", c.PublicURL)
+		}
+		s.base = u
+	}
+	var err error
+	if s.page, err = newPage(); err != nil {
+		return nil, fmt.Errorf("server: prepare the map page: %w", err)
+	}
+	s.mux = s.routes()
+	s.handler = s.mux
+	for _, wrap := range slices.Backward(s.middleware()) {
+		s.handler = wrap(s.handler)
+	}
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// view runs fn in one reading transaction of the catalog.
+func (s *Server) view(ctx context.Context, fn func(store.Tx) error) error {
+	return s.c.Store.Catalog().View(ctx, fn)
+}
+
+// tileCost is the memory that a cached tile takes, its key and place included.
+func tileCost(etag string, tile []byte) int64 { return int64(len(etag) + len(tile) + 200) }

@@ -1,0 +1,88 @@
+// The map page: reads the list that the server wrote into the page, draws the
+// layers, and connects the panel.
+import L from "leaflet";
+import "leaflet/dist/leaflet.css";
+import "./map.css";
+import { addBasemap } from "./basemap.js";
+import { bindCopy, bindPanel, boundsOf, makeLayers } from "./layers.js";
+import { keepView, readView } from "./view.js";
+
+const page = JSON.parse(document.getElementById("page-data").textContent);
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+const map = L.map("map", {
+  zoomControl: false,
+  minZoom: 1,
+  maxZoom: Math.min(30, Math.max(8, ...page.layers.map((l) => l.maxZoom + 5))),
+  maxBounds: [[-85.06, -540], [85.06, 540]],
+  maxBoundsViscosity: 1,
+  zoomAnimation: !still,
+  fadeAnimation: !still,
+  markerZoomAnimation: !still,
+});
+L.control.zoom({ position: "topright" }).addTo(map);
+L.control.scale({ position: "bottomright", maxWidth: 120, imperial: false }).addTo(map);
+map.attributionControl.setPrefix(false);
+
+const layers = makeLayers(page.layers);
+const start = readView(location.hash);
+if (start) map.setView(start.center, start.zoom);
+else fitVisible();
+keepView(map);
+addBasemap(map, page.world);
+for (const layer of layers) bindPanel(map, layer, { onToggle: showAttribution, animate: still ? false : undefined });
+document.querySelectorAll("[data-copy]").forEach(bindCopy);
+bindFilter(document.getElementById("filter"));
+bindPanelToggle(document.getElementById("panel-toggle"));
+showAttribution();
+map.on("mousemove", (e) => {
+  const at = e.latlng.wrap();
+  document.getElementById("position").textContent = `${at.lat.toFixed(4)}, ${at.lng.toFixed(4)}`;
+});
+
+// fitVisible shows all visible layers, or the world when there is none.
+function fitVisible() {
+  const shown = page.layers.filter((l) => l.visible);
+  if (!shown.length) return map.setView([25, 10], 2);
+  const bounds = shown.map((l) => boundsOf(l.bounds)).reduce((a, b) => a.extend(b));
+  return map.fitBounds(bounds, { padding: [24, 24], animate: false });
+}
+
+// showAttribution names the sources of what is shown. Leaflet takes HTML here,
+// and attributions are text that users typed, so they are escaped.
+function showAttribution() {
+  const control = map.attributionControl;
+  const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+  for (const text of Object.keys(control._attributions)) control.removeAttribution(text);
+  for (const l of layers) {
+    if (l.attribution && map.hasLayer(l.tiles)) control.addAttribution(escape(l.attribution));
+  }
+  control.addAttribution("Outline: Natural Earth");
+}
+
+// bindFilter hides the cards whose name does not hold what is typed.
+function bindFilter(input) {
+  if (!input) return;
+  input.addEventListener("input", () => {
+    const wanted = input.value.trim().toLowerCase();
+    let found = 0;
+    document.querySelectorAll("[data-layer]").forEach((card) => {
+      card.hidden = !card.dataset.search.toLowerCase().includes(wanted);
+      found += card.hidden ? 0 : 1;
+    });
+    document.getElementById("nothing-found").hidden = found > 0;
+  });
+}
+
+// bindPanelToggle folds the panel away and back.
+function bindPanelToggle(button) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const folded = document.body.classList.toggle("folded");
+    button.setAttribute("aria-expanded", String(!folded));
+    button.setAttribute("aria-label", folded ? "Show the layers" : "Hide the layers");
+    map.invalidateSize({ pan: false });
+  });
+}
+
+document.body.classList.add("ready");
