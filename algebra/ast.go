@@ -256,11 +256,12 @@ func (n *node) rounded() *node {
 func (n *node) breaks(to []float64) ([]float64, bool) {
 	switch n.op {
 	case opAnd, opOr, opNot:
-		ok := true
 		for _, a := range n.args {
-			if to, ok = a.breaks(to); !ok {
+			with, ok := a.breaks(to)
+			if !ok {
 				return nil, false
 			}
+			to = with
 		}
 		return to, true
 	case opVariable: // true where it is not 0

@@ -36,7 +36,7 @@ func (e *encoder) writePNG() error {
 	e.writePalette()
 	stride := (e.width*depth + 7) / 8
 	e.raw = grow(e.raw, e.height*(1+stride))
-	flat := true
+	var flat bool
 	if e.keys8 != nil {
 		flat = packKeys(e, e.keys8, depth, stride)
 	} else {

@@ -206,8 +206,7 @@ func TestMemoryLimit(t *testing.T) {
 	if err := gdal.Write(context.Background(), path, r, o); err != nil {
 		t.Fatal(err)
 	}
-	r = nil
-	runtime.GC()
+	runtime.GC() // the raster is not used any more
 	d, err := Opener{MemoryLimit: 64 << 20, CacheBytes: 16 << 20}.Open(context.Background(), path, ingest.OpenOptions{})
 	if err == nil {
 		defer d.Close()

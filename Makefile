@@ -1,0 +1,88 @@
+# make help says what can be made.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO ?= go
+ARGS ?=
+BENCH ?= .
+FUZZTIME ?= 20s
+
+WEB := server/web
+WEB_SOURCES := $(wildcard $(WEB)/package.json $(WEB)/package-lock.json $(WEB)/*.mjs) $(shell find $(WEB)/src -type f 2>/dev/null)
+LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
+
+# Without a readable git repository a build cannot note its commit.
+ifneq ($(shell git rev-parse HEAD >/dev/null 2>&1 && echo yes),yes)
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+endif
+
+say = @printf '\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: help run build assets deps test-deps test unit nocgo check vet lint format tidy bench fuzz clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## Install what is missing, build, and serve the demo on http://127.0.0.1:8080/ (ARGS="--addr :9000" adds flags)
+	@exec ./bin/rasterbase serve --demo $(ARGS)
+
+build: deps assets ## Build bin/rasterbase
+	$(call say,building bin/rasterbase)
+	@$(GO) build -o bin/rasterbase ./cmd/rasterbase
+
+assets: $(WEB)/dist/map.js ## Build the map page's scripts, if their sources changed
+
+$(WEB)/dist/map.js: $(WEB_SOURCES)
+	$(call say,building the map page)
+	@cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+deps: ## Install what building needs and is missing (asks for root only then)
+	@tools/deps.sh build
+
+test-deps:
+	$(call say,looking for what the tests need)
+	@tools/deps.sh test
+
+test: test-deps assets check nocgo unit ## Check and test everything
+
+# What a test would skip without is required here: nothing is skipped unseen.
+unit: export RASTERBASE_TEST_REQUIRE ?= chromium,gdal
+unit:
+	$(call say,testing with the race detector)
+	@$(GO) test -race -timeout 20m ./...
+
+nocgo:
+	$(call say,building without cgo)
+	@CGO_ENABLED=0 $(GO) build ./...
+	@CGO_ENABLED=0 $(GO) vet ./cmd/... ./gdal/...
+
+check: format tidy vet lint ## Look for mistakes without running anything
+
+format:
+	$(call say,looking for files that gofmt would change)
+	@test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') | tee /dev/stderr)"
+
+tidy:
+	$(call say,looking whether go.mod is tidy)
+	@$(GO) mod tidy -diff
+
+vet:
+	$(call say,go vet)
+	@$(GO) vet ./...
+
+lint:
+	$(call say,golangci-lint)
+	@$(LINT) run
+
+bench: deps ## Run the benchmarks (BENCH=Tile runs some)
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: deps ## Fuzz every parser and codec for FUZZTIME=20s each
+	@tools/fuzz.sh $(FUZZTIME)
+
+clean: ## Remove what was built; the data stay
+	@rm -rf bin $(WEB)/node_modules $(WEB)/dist/*.js $(WEB)/dist/*.css $(WEB)/dist/*.json

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+type configCmd struct {
+	JSON bool `name:"json" help:"Print one JSON document."`
+}
+
+// Help is the longer text of "config --help".
+func (*configCmd) Help() string {
+	return `Each setting can be given in three ways. A flag wins over the environment, and that over the configuration file:
+
+  rasterbase serve --tilesize 512
+  RASTER_TILESIZE=512 rasterbase serve
+  echo '{"tilesize": 512}' > rasterbase.json; rasterbase serve
+
+RASTER_TILESIZE_FILE=FILE reads the value from a file, for secrets.`
+}
+
+// settingDoc is a setting as --json prints it.
+type settingDoc struct {
+	Key     string `json:"key"`
+	Env     string `json:"env"`
+	Flag    string `json:"flag"`
+	Value   string `json:"value"`
+	From    string `json:"from"`
+	Default string `json:"default"`
+	Help    string `json:"help"`
+}
+
+// Run prints the settings in force.
+func (c *configCmd) Run(_ context.Context, a *app) error {
+	conf, err := a.config()
+	if err != nil {
+		return err
+	}
+	var docs []settingDoc
+	for _, s := range settings {
+		o := conf.Origin[s.key]
+		docs = append(docs, settingDoc{s.key, s.env(), "--" + s.flag(), masked(o.Value), o.From, s.value, s.help})
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"settings": docs})
+	}
+	t := newTable(a.stdout, "SETTING", "VALUE", "FROM")
+	for _, d := range docs {
+		t.row(d.Env, d.Value, d.From)
+	}
+	t.flush()
+	fmt.Fprintln(a.stderr, "\n`rasterbase config --help` says what they mean and how to set them")
+	return nil
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/legend"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+type importCmd struct {
+	Files       []string `arg:"" name:"file" help:"Raster files, or zip files that hold one each."`
+	Name        string   `help:"Name of the layer; made from the file name otherwise." placeholder:"TEXT"`
+	Description string   `help:"What the layer shows." placeholder:"TEXT"`
+	Attribution string   `help:"Whom maps must name as the source." placeholder:"TEXT"`
+	License     string   `help:"Licence of the data." placeholder:"TEXT"`
+	Type        string   `help:"What the numbers mean: continuous, categorical, mask or rank-ordered; found out otherwise." placeholder:"DATATYPE"`
+	Legend      string   `help:"Colour it by this legend: the title of one that exists, or a file (.json, .csv, .qml, .clr)." placeholder:"TITLE|FILE"`
+	SRID        *int     `name:"srid" help:"EPSG code of the coordinates, in place of the file's." placeholder:"N"`
+	Nodata      *number  `help:"Value that means no data, in place of the file's." placeholder:"VALUE"`
+	MaxZoom     *int     `help:"Deepest zoom to make tiles for; from the resolution otherwise." placeholder:"Z"`
+	NextLower   bool     `help:"Stop at the zoom below the source's resolution, not the one above it."`
+	NoPyramid   bool     `help:"Keep the source's own pixels only, without map tiles."`
+	Resampling  string   `help:"How the warp takes pixels: nearest, bilinear or cubic; by datatype otherwise." placeholder:"NAME"`
+	Subdataset  string   `help:"Which raster of a file that holds several." placeholder:"NAME"`
+	DryRun      bool     `help:"Print what would be made, and import nothing."`
+	JSON        bool     `name:"json" help:"Print one JSON document."`
+}
+
+// Help is the longer text of "import --help".
+func (*importCmd) Help() string {
+	return `Each file becomes a layer. The command ends when all are parsed, whether or not a server runs on the same data folder. --tilesize N gives the layers tiles of that size.
+
+Examples:
+
+  rasterbase import landcover.tif
+  rasterbase import dem.tif --name "Elevation" --attribution "USGS" --srid 26912
+  rasterbase import scan.tif --dry-run`
+}
+
+// imported is what --json prints.
+type imported struct {
+	Layers []layerDoc    `json:"layers,omitzero"`
+	Plans  []plannedFile `json:"plans,omitzero"`
+	Failed []failedFile  `json:"failed,omitempty"`
+}
+
+type plannedFile struct {
+	File string       `json:"file"`
+	Plan *ingest.Plan `json:"plan"`
+}
+
+type failedFile struct {
+	File  string  `json:"file"`
+	Error problem `json:"error"`
+}
+
+// Run imports the files, one after another.
+func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
+	if c.Name != "" && len(c.Files) > 1 {
+		return usageError{errors.New("--name is for a single file")}
+	}
+	conf, st, err := a.makeStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
+	parser, err := newParser(conf, st, a.commandLogger(conf), runtime.NumCPU())
+	if err != nil {
+		return err
+	}
+	settings, err := c.settings(conf)
+	if err != nil {
+		return err
+	}
+	leg, err := c.findLegend(ctx, st)
+	if err != nil {
+		return err
+	}
+	im := importer{app: a, store: st, parser: parser, json: c.JSON, dryRun: c.DryRun, legend: leg}
+	if c.DryRun {
+		im.done.Plans = []plannedFile{}
+	} else {
+		im.done.Layers = []layerDoc{}
+	}
+	for _, file := range c.Files {
+		r := ingest.Request{
+			Source: file, Name: c.Name, Description: c.Description, Attribution: c.Attribution,
+			License: c.License, Settings: settings, Legend: im.legend,
+		}
+		if err := im.one(ctx, r); err != nil {
+			p := newProblem(err)
+			im.done.Failed = append(im.done.Failed, failedFile{file, p})
+			a.printProblem(file, p)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if c.JSON {
+		if err := a.printJSON(im.done); err != nil {
+			return err
+		}
+	}
+	if len(im.done.Failed) > 0 {
+		return errReported
+	}
+	return nil
+}
+
+// settings are the wishes for the parses.
+func (c *importCmd) settings(conf *config) (rasterbase.Settings, error) {
+	s := rasterbase.Settings{
+		MaxZoom: c.MaxZoom, NextLower: c.NextLower, NoPyramid: c.NoPyramid, Subdataset: c.Subdataset,
+	}
+	var err error
+	if c.Type != "" {
+		if s.Datatype, err = rasterbase.ParseDatatype(c.Type); err != nil {
+			return s, err
+		}
+	}
+	if c.Resampling != "" {
+		if s.Resampling, err = rasterbase.ParseResampling(c.Resampling); err != nil {
+			return s, err
+		}
+	}
+	if c.SRID != nil {
+		if *c.SRID <= 0 {
+			return s, usageError{fmt.Errorf("--srid is an EPSG code, not %d", *c.SRID)}
+		}
+		s.SRID = *c.SRID
+	}
+	if c.Nodata != nil {
+		v := float64(*c.Nodata)
+		s.Nodata = &v
+	}
+	// A size asked for here belongs to the layer and stays with it.
+	if conf.Origin["tilesize"].From == "flag --tilesize" {
+		s.TileSize = conf.TileSize
+	}
+	return s, nil
+}
+
+// findLegend reads the legend's file, or finds the one of that title.
+func (c *importCmd) findLegend(ctx context.Context, st store.Store) (l *rasterbase.Legend, err error) {
+	if c.Legend == "" {
+		return nil, nil
+	}
+	if b, err := os.ReadFile(c.Legend); err == nil {
+		if l, err = legend.ReadFile(filepath.Base(c.Legend), b); err != nil {
+			return nil, fmt.Errorf("read the legend %s: %w", c.Legend, err)
+		}
+		return l, nil
+	}
+	err = st.Catalog().View(ctx, func(tx store.Tx) error {
+		l, err = store.FindLegend(ctx, tx, c.Legend)
+		return err
+	})
+	if rasterbase.CodeOf(err) == rasterbase.NotFound {
+		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no file and no legend %q", c.Legend).
+			WithHint("`rasterbase legends` lists the legends").WithField("legend")
+	}
+	return l, err
+}
+
+// errInterrupted ends an import after Ctrl-C.
+var errInterrupted = errors.New("interrupted; nothing of it was kept")
+
+// importer imports files and collects what came of them.
+type importer struct {
+	app    *app
+	store  store.Store
+	parser *ingest.Parser
+	json   bool
+	dryRun bool
+	legend *rasterbase.Legend // of the layers; nil: the file's own
+	done   imported
+}
+
+// one imports one file, or prints what would be made of it.
+func (im *importer) one(ctx context.Context, r ingest.Request) error {
+	if im.dryRun {
+		return im.plan(ctx, r)
+	}
+	start := time.Now()
+	t, err := im.parser.Add(ctx, r)
+	if err != nil {
+		return orInterrupted(ctx, err)
+	}
+	made, err := im.keepLegend(ctx, r, t.Layer)
+	if err != nil {
+		return err
+	}
+	l, err := im.app.follow(ctx, im.parser, t, filepath.Base(r.Source))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return im.undo(ctx, t, made)
+	case err != nil:
+		return withLogHint(err, t.Layer)
+	}
+	doc, err := readLayer(ctx, im.store, l.ID)
+	if err != nil {
+		return err
+	}
+	im.done.Layers = append(im.done.Layers, *doc)
+	if !im.json {
+		im.app.printImported(r.Source, doc, time.Since(start))
+	}
+	return nil
+}
+
+// plan says what would be made of a file.
+func (im *importer) plan(ctx context.Context, r ingest.Request) error {
+	plan, err := im.parser.Plan(ctx, r)
+	if err != nil {
+		return orInterrupted(ctx, err)
+	}
+	im.done.Plans = append(im.done.Plans, plannedFile{r.Source, plan})
+	if !im.json {
+		im.app.printPlan(r.Source, plan)
+	}
+	return nil
+}
+
+// keepLegend remembers the legend that was made of a file with the first
+// layer, so that the next layers share it, and gives its id.
+func (im *importer) keepLegend(ctx context.Context, r ingest.Request, id rasterbase.LayerID) (rasterbase.LegendID, error) {
+	if r.Legend == nil || r.Legend.ID != 0 {
+		return 0, nil
+	}
+	err := im.store.Catalog().View(ctx, func(tx store.Tx) error {
+		l, err := tx.Layers().Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		im.legend, err = tx.Legends().Get(ctx, l.Legend)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return im.legend.ID, nil
+}
+
+// follow works on a parse until it has ended and shows its progress.
+func (a *app) follow(ctx context.Context, parser *ingest.Parser, t ingest.Ticket, name string) (*rasterbase.Layer, error) {
+	p := &progress{w: a.stderr, name: name, bar: isTerminal(a.stderr)}
+	defer p.end()
+	return parser.Run(ctx, t, p.show)
+}
+
+// undo takes an interrupted import back with the legend that was made for it,
+// so that nothing is left.
+func (im *importer) undo(ctx context.Context, t ingest.Ticket, made rasterbase.LegendID) error {
+	ctx, cancel := afterInterrupt(ctx)
+	defer cancel()
+	if err := im.parser.Delete(ctx, t.Layer); err != nil {
+		return fmt.Errorf("interrupted; removing the unfinished layer %d failed: %w", t.Layer, err)
+	}
+	if made != 0 {
+		err := im.store.Catalog().Update(ctx, func(tx store.Tx) error { return tx.Legends().Delete(ctx, made) })
+		if err != nil {
+			return fmt.Errorf("interrupted; removing the legend %d failed: %w", made, err)
+		}
+	}
+	return errInterrupted
+}
+
+// afterInterrupt gives the time to tidy up after Ctrl-C.
+func afterInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+}
+
+// orInterrupted says so when an error came of Ctrl-C.
+func orInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
+
+// withLogHint names the log of a failed parse, unless the error has a better
+// way out.
+func withLogHint(err error, id rasterbase.LayerID) error {
+	if e, ok := errors.AsType[*rasterbase.Error](err); ok && e.Hint != "" {
+		return err
+	}
+	return rasterbase.Errorf(rasterbase.CodeOf(err), "%w", err).
+		WithHint("`rasterbase layers log %[1]d` says how far it came, `rasterbase layers delete %[1]d` removes the layer", id)
+}
+
+func (a *app) printImported(file string, l *layerDoc, took time.Duration) {
+	fmt.Fprintf(a.stdout, "%s: layer %d, %s (%s), %s, %d tiles in %s\n", file, l.ID, l.Slug, l.Revision.Datatype,
+		zooms(l.Revision), l.Revision.BaseTiles+l.Revision.PyramidTiles, took.Round(10*time.Millisecond))
+}
+
+func (a *app) printPlan(file string, p *ingest.Plan) {
+	t := newTable(a.stdout, "", "")
+	t.row("file", file)
+	t.row("format", p.Driver)
+	t.row("size", fmt.Sprintf("%d x %d pixels, %d %s", p.Grid.Width, p.Grid.Height, len(p.Bands), plural(len(p.Bands), "band")))
+	t.row("coordinates", crsName(p.CRS))
+	datatype := string(p.Datatype)
+	if datatype == "" {
+		datatype = "decided by the pixels"
+	}
+	t.row("datatype", datatype+" ("+p.DatatypeReason+")")
+	t.row("tiles", fmt.Sprintf("%d base tiles and %d pyramid tiles of %d pixels, at most", p.BaseTiles, p.PyramidTiles, p.TileSize))
+	if p.HasPyramid {
+		t.row("zooms", "0 to "+strconv.Itoa(p.MaxZoom))
+	}
+	t.row("uncompressed", humanBytes(p.Bytes))
+	for _, w := range p.Warnings {
+		t.row("warning", w)
+	}
+	t.flush()
+}

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+type layersCmd struct {
+	List    layersListCmd    `cmd:"" default:"withargs" help:"List the layers."`
+	Show    layersShowCmd    `cmd:"" help:"Print all that is known of a layer."`
+	Delete  layersDeleteCmd  `cmd:"" help:"Delete layers with their tiles and source files."`
+	Log     layersLogCmd     `cmd:"" help:"Print the log of a layer's latest parse."`
+	Cancel  layersCancelCmd  `cmd:"" help:"Stop a parse that runs or waits."`
+	Reparse layersReparseCmd `cmd:"" help:"Parse layers again from their source files."`
+}
+
+// Help is the longer text of "layers --help".
+func (*layersCmd) Help() string {
+	return `A layer is named by its id, its slug, or the name of its source file.
+
+Examples:
+
+  rasterbase layers
+  rasterbase layers show landcover
+  rasterbase layers delete 3 4`
+}
+
+type layersListCmd struct {
+	Search string `help:"Only layers whose name or file name has this in it." placeholder:"TEXT"`
+	JSON   bool   `name:"json" help:"Print one JSON document."`
+}
+
+// Run lists the layers.
+func (c *layersListCmd) Run(ctx context.Context, a *app) error {
+	docs := []*layerDoc{}
+	err := a.view(ctx, func(tx store.Tx) error {
+		found, _, err := tx.Layers().Find(ctx, store.LayerFilter{Search: c.Search})
+		if err != nil {
+			return err
+		}
+		for _, l := range found {
+			d, err := newLayerDoc(ctx, tx, l)
+			if err != nil {
+				return err
+			}
+			docs = append(docs, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"layers": docs})
+	}
+	if len(docs) == 0 {
+		fmt.Fprintln(a.stderr, "no layers yet; `rasterbase import FILE` adds one")
+		return nil
+	}
+	t := newTable(a.stdout, "ID", "SLUG", "DATATYPE", "MAX ZOOM", "TILES", "STATUS", "FILE")
+	for _, d := range docs {
+		datatype, zoom, tiles := "-", "-", "-"
+		if r := d.Revision; r != nil {
+			datatype, tiles = string(r.Datatype), strconv.FormatInt(r.BaseTiles+r.PyramidTiles, 10)
+			if r.HasPyramid {
+				zoom = strconv.Itoa(r.MaxZoom)
+			}
+		}
+		status := string(d.Status)
+		if !d.Status.Ended() && d.Percent > 0 {
+			status = fmt.Sprintf("%s %.0f%%", status, d.Percent)
+		}
+		t.row(strconv.FormatInt(int64(d.ID), 10), d.Slug, datatype, zoom, tiles, status, d.File)
+	}
+	t.flush()
+	return nil
+}
+
+type layersShowCmd struct {
+	Layer string `arg:"" help:"Id, slug or file name."`
+	JSON  bool   `name:"json" help:"Print one JSON document."`
+}
+
+// Run prints a layer.
+func (c *layersShowCmd) Run(ctx context.Context, a *app) error {
+	var doc *layerDoc
+	err := a.view(ctx, func(tx store.Tx) error {
+		l, err := store.FindLayer(ctx, tx, c.Layer)
+		if err != nil {
+			return err
+		}
+		doc, err = newLayerDoc(ctx, tx, l)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(doc)
+	}
+	a.printLayer(doc)
+	return nil
+}
+
+type layersDeleteCmd struct {
+	Layers []string `arg:"" name:"layer" help:"Ids, slugs or file names."`
+	Yes    bool     `short:"y" help:"Do not ask."`
+	JSON   bool     `name:"json" help:"Print one JSON document."`
+}
+
+// Help is the longer text of "layers delete --help".
+func (*layersDeleteCmd) Help() string {
+	return `The tiles and the kept copy of the source file go too; the file that it was imported from stays.
+
+Example:
+
+  rasterbase layers delete landcover`
+}
+
+// Run deletes the layers.
+func (c *layersDeleteCmd) Run(ctx context.Context, a *app) (err error) {
+	conf, st, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
+	parser, err := newParser(conf, st, a.commandLogger(conf), 1)
+	if err != nil {
+		return err
+	}
+	deleted := []string{}
+	for _, ref := range c.Layers {
+		l, err := findLayer(ctx, st, ref)
+		if err != nil {
+			return err
+		}
+		what := fmt.Sprintf("layer %d, %s", l.ID, l.Name)
+		if !c.Yes {
+			ok, err := a.confirm("delete " + what + "?")
+			if err != nil {
+				return err
+			}
+			if !ok {
+				fmt.Fprintf(a.stderr, "kept %s\n", what)
+				continue
+			}
+		}
+		if err := parser.Delete(ctx, l.ID); err != nil {
+			return err
+		}
+		deleted = append(deleted, l.Slug)
+		if !c.JSON {
+			fmt.Fprintf(a.stdout, "deleted %s\n", what)
+		}
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"deleted": deleted})
+	}
+	return nil
+}
+
+// confirm asks the person at the terminal.
+func (a *app) confirm(question string) (bool, error) {
+	if !isTerminal(a.stdin) {
+		return false, usageError{errors.New("nobody can be asked here; give --yes to delete without being asked")}
+	}
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	line, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("read the answer: %w", err)
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", nil
+}
+
+type layersCancelCmd struct {
+	Layer string `arg:"" help:"Id, slug or file name."`
+	JSON  bool   `name:"json" help:"Print one JSON document."`
+}
+
+// Run cancels the parse of a layer.
+func (c *layersCancelCmd) Run(ctx context.Context, a *app) (err error) {
+	conf, st, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
+	parser, err := newParser(conf, st, a.commandLogger(conf), 1)
+	if err != nil {
+		return err
+	}
+	l, err := findLayer(ctx, st, c.Layer)
+	if err != nil {
+		return err
+	}
+	if err := parser.Cancel(ctx, l.ID); err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"cancelled": l.Slug})
+	}
+	fmt.Fprintf(a.stdout, "cancelled the parse of layer %d, %s\n", l.ID, l.Name)
+	return nil
+}
+
+type layersReparseCmd struct {
+	Layers []string `arg:"" name:"layer" help:"Ids, slugs or file names."`
+	JSON   bool     `name:"json" help:"Print one JSON document."`
+}
+
+// Help is the longer text of "layers reparse --help".
+func (*layersReparseCmd) Help() string {
+	return `The layer is served as it was until its new tiles are complete, and stays as it was when the parse fails.
+
+Example:
+
+  rasterbase layers reparse landcover`
+}
+
+// Run parses the layers again, one after another, and waits for it.
+func (c *layersReparseCmd) Run(ctx context.Context, a *app) (err error) {
+	conf, st, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
+	parser, err := newParser(conf, st, a.commandLogger(conf), runtime.NumCPU())
+	if err != nil {
+		return err
+	}
+	out := imported{Layers: []layerDoc{}}
+	for _, ref := range c.Layers {
+		doc, err := a.reparse(ctx, st, parser, ref)
+		if err != nil {
+			p := newProblem(err)
+			out.Failed = append(out.Failed, failedFile{ref, p})
+			a.printProblem(ref, p)
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		out.Layers = append(out.Layers, *doc)
+		if !c.JSON {
+			fmt.Fprintf(a.stdout, "parsed layer %d, %s: %d tiles\n", doc.ID, doc.Slug, doc.Revision.BaseTiles+doc.Revision.PyramidTiles)
+		}
+	}
+	if c.JSON {
+		if err := a.printJSON(out); err != nil {
+			return err
+		}
+	}
+	if len(out.Failed) > 0 {
+		return errReported
+	}
+	return nil
+}
+
+func (a *app) reparse(ctx context.Context, st store.Store, parser *ingest.Parser, ref string) (*layerDoc, error) {
+	l, err := findLayer(ctx, st, ref)
+	if err != nil {
+		return nil, err
+	}
+	t, err := parser.Reparse(ctx, l.ID)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.follow(ctx, parser, t, l.Slug)
+	if err != nil && ctx.Err() != nil {
+		after, cancel := afterInterrupt(ctx)
+		defer cancel()
+		if err := parser.Cancel(after, l.ID); err != nil {
+			return nil, fmt.Errorf("interrupted; cancelling the parse of layer %d failed: %w", l.ID, err)
+		}
+		return nil, errors.New("interrupted; the parse is cancelled and the layer is as it was")
+	}
+	if err != nil {
+		return nil, withLogHint(err, l.ID)
+	}
+	return readLayer(ctx, st, l.ID)
+}

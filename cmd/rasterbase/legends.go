@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/legend"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+type legendsCmd struct {
+	List   legendsListCmd   `cmd:"" default:"withargs" help:"List the legends."`
+	Show   legendsShowCmd   `cmd:"" help:"Print the entries of a legend."`
+	Import legendsImportCmd `cmd:"" help:"Make a legend from a file."`
+	Export legendsExportCmd `cmd:"" help:"Write a legend as JSON."`
+	Delete legendsDeleteCmd `cmd:"" help:"Delete a legend; layers that use it are drawn grey then."`
+}
+
+// Help is the longer text of "legends --help".
+func (*legendsCmd) Help() string {
+	return `A legend gives values their colours and names. It is named by its id or its title.
+
+Examples:
+
+  rasterbase legends
+  rasterbase legends import nlcd.json --title "Land cover"
+  rasterbase import landcover.tif --legend "Land cover"`
+}
+
+type legendsListCmd struct {
+	JSON bool `name:"json" help:"Print one JSON document."`
+}
+
+// legendDoc is a legend as the commands print it.
+type legendDoc struct {
+	ID      rasterbase.LegendID `json:"id"`
+	Title   string              `json:"title"`
+	Entries []entryDoc          `json:"entries"`
+}
+
+type entryDoc struct {
+	Name        string           `json:"name"`
+	Description string           `json:"description,omitempty"`
+	Keyword     string           `json:"keyword,omitempty"`
+	Expression  string           `json:"expression"`
+	Color       rasterbase.Color `json:"color"`
+	Code        string           `json:"code,omitempty"`
+}
+
+func newLegendDoc(l *rasterbase.Legend) legendDoc {
+	d := legendDoc{ID: l.ID, Title: l.Title, Entries: []entryDoc{}}
+	for _, e := range l.Entries {
+		s := e.Semantics
+		d.Entries = append(d.Entries, entryDoc{s.Name, s.Description, s.Keyword, e.Expression, e.Color, e.Code})
+	}
+	return d
+}
+
+// Run lists the legends.
+func (c *legendsListCmd) Run(ctx context.Context, a *app) error {
+	docs := []legendDoc{}
+	err := a.view(ctx, func(tx store.Tx) error {
+		all, err := tx.Legends().List(ctx)
+		for _, l := range all {
+			docs = append(docs, newLegendDoc(l))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"legends": docs})
+	}
+	if len(docs) == 0 {
+		fmt.Fprintln(a.stderr, "no legends yet; `rasterbase legends import FILE` makes one")
+		return nil
+	}
+	t := newTable(a.stdout, "ID", "TITLE", "ENTRIES")
+	for _, d := range docs {
+		t.row(strconv.FormatInt(int64(d.ID), 10), d.Title, strconv.Itoa(len(d.Entries)))
+	}
+	t.flush()
+	return nil
+}
+
+type legendsShowCmd struct {
+	Legend string `arg:"" help:"Title or id."`
+	JSON   bool   `name:"json" help:"Print one JSON document."`
+}
+
+// Run prints a legend.
+func (c *legendsShowCmd) Run(ctx context.Context, a *app) error {
+	l, err := a.legend(ctx, c.Legend)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(newLegendDoc(l))
+	}
+	t := newTable(a.stdout, "COLOUR", "VALUES", "NAME")
+	for _, e := range l.Entries {
+		t.row(e.Color.String(), e.Expression, e.Semantics.Name)
+	}
+	t.flush()
+	return nil
+}
+
+type legendsImportCmd struct {
+	File  string `arg:"" help:"A legend as JSON or CSV, or a colour table of QGIS (.qml, .clr)."`
+	Title string `help:"Title of the legend; made from the file name otherwise." placeholder:"TEXT"`
+	JSON  bool   `name:"json" help:"Print one JSON document."`
+}
+
+// Help is the longer text of "legends import --help".
+func (*legendsImportCmd) Help() string {
+	return `As JSON a legend is a list of entries. An expression is a value, or a formula over x:
+
+  [{"name": "Water", "expression": "11", "color": "#476BA0"},
+   {"name": "High", "expression": "x > 2500", "color": "#FFFFFF"}]
+
+Example:
+
+  rasterbase legends import nlcd.json --title "Land cover"`
+}
+
+// Run makes a legend from a file.
+func (c *legendsImportCmd) Run(ctx context.Context, a *app) error {
+	b, err := os.ReadFile(c.File)
+	if err != nil {
+		return fmt.Errorf("read the legend: %w", err)
+	}
+	l, err := legend.ReadFile(filepath.Base(c.File), b)
+	if err != nil {
+		return fmt.Errorf("read the legend %s: %w", c.File, err)
+	}
+	if c.Title != "" {
+		l.Title = c.Title
+	}
+	err = a.update(ctx, func(tx store.Tx) error { return tx.Legends().Create(ctx, l) })
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(newLegendDoc(l))
+	}
+	fmt.Fprintf(a.stdout, "legend %d, %s, entries: %d\n", l.ID, l.Title, len(l.Entries))
+	return nil
+}
+
+type legendsExportCmd struct {
+	Legend string `arg:"" help:"Title or id."`
+	Output string `short:"o" help:"File to write; standard output otherwise." placeholder:"FILE"`
+}
+
+// Run writes a legend as JSON.
+func (c *legendsExportCmd) Run(ctx context.Context, a *app) error {
+	l, err := a.legend(ctx, c.Legend)
+	if err != nil {
+		return err
+	}
+	b, err := legend.MarshalJSON(l)
+	if err != nil {
+		return err
+	}
+	return a.writeOutput(c.Output, append(b, '\n'))
+}
+
+type legendsDeleteCmd struct {
+	Legend string `arg:"" help:"Title or id."`
+	Yes    bool   `short:"y" help:"Do not ask."`
+	JSON   bool   `name:"json" help:"Print one JSON document."`
+}
+
+// Run deletes a legend.
+func (c *legendsDeleteCmd) Run(ctx context.Context, a *app) error {
+	l, err := a.legend(ctx, c.Legend)
+	if err != nil {
+		return err
+	}
+	if !c.Yes {
+		ok, err := a.confirm("delete legend " + l.Title + "?")
+		if err != nil {
+			return err
+		}
+		if !ok {
+			fmt.Fprintf(a.stderr, "kept legend %s\n", l.Title)
+			return nil
+		}
+	}
+	err = a.update(ctx, func(tx store.Tx) error { return tx.Legends().Delete(ctx, l.ID) })
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return a.printJSON(map[string]any{"deleted": l.Title})
+	}
+	fmt.Fprintf(a.stdout, "deleted legend %d, %s\n", l.ID, l.Title)
+	return nil
+}
+
+// legend reads a legend by title or id.
+func (a *app) legend(ctx context.Context, ref string) (l *rasterbase.Legend, err error) {
+	err = a.view(ctx, func(tx store.Tx) error {
+		l, err = store.FindLegend(ctx, tx, ref)
+		return err
+	})
+	return l, err
+}
+
+// writeOutput writes to a file, or to standard output for "" and "-".
+func (a *app) writeOutput(path string, b []byte) error {
+	if path == "" || path == "-" {
+		_, err := a.stdout.Write(b)
+		return err
+	}
+	return os.WriteFile(path, b, 0o644)
+}

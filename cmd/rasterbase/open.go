@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+
+	"golang.org/x/term"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/gdal/gdalchild"
+	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/sqlite"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// logger makes the program's log, on standard error.
+func (a *app) logger(c *config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" || c.LogFormat == "auto" && !isTerminal(a.stderr) {
+		return slog.New(slog.NewJSONHandler(a.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, o))
+}
+
+// commandLogger is the log of commands that tell a person how they ended:
+// nothing below an error, unless more was asked for.
+func (a *app) commandLogger(c *config) *slog.Logger {
+	quiet := *c
+	if c.Origin["log_level"].From == fromDefault {
+		quiet.LogLevel = slog.LevelError
+	}
+	return a.logger(&quiet)
+}
+
+// openStore opens the store that the settings name and that must be there; the
+// caller closes it.
+func (a *app) openStore(ctx context.Context) (*config, store.Store, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := os.Stat(c.Data); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, rasterbase.Errorf(rasterbase.NotFound, "there is no data folder %s", c.Data).
+			WithHint("`rasterbase import FILE` makes it; --data names another one").WithField("data")
+	}
+	return a.makeStore(ctx)
+}
+
+// makeStore opens the store that the settings name, or makes it; the caller
+// closes it.
+func (a *app) makeStore(ctx context.Context) (*config, store.Store, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := sqlite.Open(ctx, c.Data, sqlite.Options{Logger: a.commandLogger(c)})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the store in %s: %w", c.Data, err)
+	}
+	return c, st, nil
+}
+
+// view opens the store and runs a reading function in a transaction.
+func (a *app) view(ctx context.Context, fn func(tx store.Tx) error) (err error) {
+	_, st, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
+	return st.Catalog().View(ctx, fn)
+}
+
+// update opens the store, or makes it, and runs a writing function in a
+// transaction.
+func (a *app) update(ctx context.Context, fn func(tx store.Tx) error) (err error) {
+	_, st, err := a.makeStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
+	return st.Catalog().Update(ctx, fn)
+}
+
+// newParser makes a parser that opens files in a child process. Each parse
+// uses the cores given.
+func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.Parser, error) {
+	binary, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program's own file: %w", err)
+	}
+	return ingest.New(ingest.Config{
+		Store: st,
+		Opener: &gdalchild.Opener{
+			Binary:      binary,
+			MemoryLimit: childMemory(c.ParseMemory),
+			TempDir:     c.WorkDir,
+			Logger:      log,
+		},
+		Log:        log,
+		TileSize:   c.TileSize,
+		Workers:    cores,
+		BatchSize:  c.BatchSize,
+		WorkDir:    c.WorkDir,
+		Visibility: c.Visibility,
+		Limits:     ingest.Limits{SourceBytes: c.MaxSourceBytes},
+	}), nil
+}
+
+// childMemory is the part of a parse's memory that its GDAL process gets; the
+// rest is for the windows and tiles on this side of the pipe.
+func childMemory(parse int64) int64 { return parse / 4 * 3 }
+
+// coresPerParse shares the machine among the parses of a server.
+func coresPerParse(workers int) int { return max(1, runtime.NumCPU()/workers) }
+
+// findLayer finds a layer by id, slug or file name.
+func findLayer(ctx context.Context, st store.Store, ref string) (l *rasterbase.Layer, err error) {
+	err = st.Catalog().View(ctx, func(tx store.Tx) error {
+		l, err = store.FindLayer(ctx, tx, ref)
+		return err
+	})
+	return l, err
+}
+
+// isTerminal tells whether a person sees what is written.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// closeInto closes c and keeps its error if there is none yet.
+func closeInto(err *error, c io.Closer) {
+	if e := c.Close(); e != nil && *err == nil {
+		*err = e
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/gdal"
+)
+
+type pixelCmd struct {
+	Layer string `arg:"" help:"Id, slug or file name."`
+	X     number `arg:"" help:"Easting or longitude."`
+	Y     number `arg:"" help:"Northing or latitude."`
+	SRID  int    `name:"srid" default:"3857" help:"EPSG code of the coordinates: 3857 is web mercator metres, 4326 longitude and latitude." placeholder:"N"`
+	Zoom  *int   `help:"Look at the map tiles of this zoom, not at the source's own pixels." placeholder:"Z"`
+	JSON  bool   `name:"json" help:"Print one JSON document."`
+}
+
+// Help is the longer text of "pixel --help".
+func (*pixelCmd) Help() string {
+	return `Prints a line for each band: its number and its value, or "no data".
+
+Example:
+
+  rasterbase pixel dem -113.0 37.3 --srid 4326`
+}
+
+// pixelDoc is what --json prints.
+type pixelDoc struct {
+	Layer  rasterbase.LayerID `json:"layer"`
+	X      float64            `json:"x"`
+	Y      float64            `json:"y"`
+	SRID   int                `json:"srid"`
+	Zoom   *int               `json:"zoom,omitempty"`
+	Column int                `json:"column"`
+	Row    int                `json:"row"`
+	Values []pixelValueDoc    `json:"values"`
+}
+
+type pixelValueDoc struct {
+	Band  int      `json:"band"`  // from 1
+	Value *float64 `json:"value"` // null: no data
+	Unit  string   `json:"unit,omitempty"`
+	Class string   `json:"class,omitempty"` // name of a categorical value
+}
+
+// Run prints the values at a place.
+func (c *pixelCmd) Run(ctx context.Context, a *app) (err error) {
+	_, st, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
+	l, err := findLayer(ctx, st, c.Layer)
+	if err != nil {
+		return err
+	}
+	cov, err := coverage.Open(ctx, st, l.ID)
+	if err != nil {
+		return err
+	}
+	level, err := c.level(cov.Describe())
+	if err != nil {
+		return err
+	}
+	px, err := coverage.At(ctx, cov, coverage.PointRequest{
+		Point: crs.Point{X: float64(c.X), Y: float64(c.Y)}, CRS: rasterbase.CRS{SRID: c.SRID}, Level: level,
+		Transformer: crs.Chain(crs.Closed{}, gdal.Transformer{}),
+	})
+	if err != nil {
+		return err
+	}
+	if !px.Inside {
+		return rasterbase.Errorf(rasterbase.NotFound, "%s %s in EPSG:%d is outside of layer %d, %s",
+			decimal(float64(c.X)), decimal(float64(c.Y)), c.SRID, l.ID, l.Name).
+			WithHint("--srid says what the coordinates are: 3857 (web mercator metres) unless given, 4326 for longitude and latitude")
+	}
+	doc := pixelDoc{
+		Layer: l.ID, X: float64(c.X), Y: float64(c.Y), SRID: c.SRID, Zoom: c.Zoom,
+		Column: px.Col, Row: px.Row, Values: []pixelValueDoc{},
+	}
+	for _, v := range px.Values {
+		doc.Values = append(doc.Values, newPixelValueDoc(v, cov.Describe().Bands[v.Band]))
+	}
+	if c.JSON {
+		return a.printJSON(doc)
+	}
+	t := newTable(a.stdout, "", "")
+	for _, v := range doc.Values {
+		t.row("band "+strconv.Itoa(v.Band), v.String())
+	}
+	t.flush()
+	return nil
+}
+
+// level is the grid to look at.
+func (c *pixelCmd) level(d coverage.Description) (coverage.Level, error) {
+	switch {
+	case c.Zoom == nil:
+		return coverage.BaseLevel, nil
+	case !d.HasPyramid:
+		return coverage.Level{}, rasterbase.Errorf(rasterbase.Invalid, "the layer has no map tiles").
+			WithHint("leave --zoom out to look at the source's own pixels").WithField("zoom")
+	case *c.Zoom < 0 || *c.Zoom > d.MaxZoom:
+		return coverage.Level{}, rasterbase.Errorf(rasterbase.Invalid, "the layer's zooms go from 0 to %d", d.MaxZoom).WithField("zoom")
+	}
+	return coverage.ZoomLevel(*c.Zoom), nil
+}
+
+func newPixelValueDoc(v coverage.PixelValue, b rasterbase.Band) pixelValueDoc {
+	doc := pixelValueDoc{Band: v.Band + 1, Unit: b.Unit}
+	if !v.Valid {
+		return doc
+	}
+	doc.Value = &v.Value
+	for _, class := range b.Classes {
+		if class.Value == v.Value {
+			doc.Class = class.Name
+		}
+	}
+	return doc
+}
+
+// String is the value as people read it.
+func (v pixelValueDoc) String() string {
+	switch {
+	case v.Value == nil:
+		return "no data"
+	case v.Class != "":
+		return fmt.Sprintf("%s (%s)", decimal(*v.Value), v.Class)
+	case v.Unit != "":
+		return decimal(*v.Value) + " " + v.Unit
+	}
+	return decimal(*v.Value)
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// setting is one thing an operator can set: as a flag, as an environment
+// variable and as a key of the configuration file.
+type setting struct {
+	key   string // tile_cache_timeout: --tile-cache-timeout, RASTER_TILE_CACHE_TIMEOUT
+	hint  string // what stands for the value in help texts
+	value string // default
+	help  string
+	apply func(c *config, s string) error // reads a value that is not empty
+}
+
+func (s setting) env() string  { return "RASTER_" + strings.ToUpper(s.key) }
+func (s setting) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
+
+// settings lists every setting that has an effect in this version.
+var settings = []setting{
+	{"addr", "HOST:PORT", "127.0.0.1:8080", "Address to serve on; :8080 is every interface.", setAddr},
+	{"data", "DIR", "./rasterbase-data", "Folder that keeps everything.", setString(func(c *config) *string { return &c.Data })},
+	{"tilesize", "PIXELS", "256", "Width of a tile, 64 to 1024 and even. Layers keep the size that they were parsed with.", setTileSize},
+	{"workers", "N", "2", "Parses at once in a server.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
+	{"workdir", "DIR", "", "Folder for temporary files; the system's when empty.", setString(func(c *config) *string { return &c.WorkDir })},
+	{"batch_step_size", "N", "100", "Tiles written to the store at once.", setInt(func(c *config) *int { return &c.BatchSize }, 1, 100_000)},
+	{"parse_memory", "BYTES", "512MiB", "Memory that one parse may take, its GDAL process included; at least 256MiB.", setParseMemory},
+	{"max_source_bytes", "BYTES", "100GiB", "Largest raster file that is accepted, unpacked.", setSourceBytes},
+	{"tile_cache_timeout", "SECONDS", "86400", "How long clients may keep a tile of a versioned address; 0: not at all.", setInt(func(c *config) *int { return &c.TileCacheTimeout }, 0, 10*366*86400)},
+	{"default_visibility", "public|private", "public", "Who may read new layers.", setVisibility},
+	{"public_url", "URL", "", "Address that users see, with the path prefix, when a proxy stands in front.", setPublicURL},
+	{"cors_origins", "ORIGINS", "*", "Web pages, as scheme://host separated by commas, whose scripts may read the data; * is all, none is nobody.", setOrigins},
+	{"log_level", "LEVEL", "info", "Least level to log: debug, info, warn or error.", setLogLevel},
+	{"log_format", "auto|text|json", "auto", "How to log; auto is text on a terminal and json otherwise.", setLogFormat},
+}
+
+// renamed are names that django-raster knows under another name here.
+var renamed = map[string]string{
+	"RASTER_USE_CELERY":        "it is RASTER_USE_QUEUE in rasterbase, which this version does not have yet: a server always parses in the background",
+	"RASTER_ZOOM_NEXT_HIGHER":  "it is a choice of each layer in rasterbase: import with --next-lower to get the zoom below the source's resolution",
+	"RASTER_CELERY_TASK_QUEUE": "rasterbase has a queue of its own; remove it",
+}
+
+// later are settings that belong to parts that this version does not have.
+var later = map[string]string{
+	"RASTER_DATABASE_URL":          "this version keeps everything in SQLite, in the folder RASTER_DATA; there is no PostGIS backend yet",
+	"RASTER_SCHEMA":                "it belongs to the PostGIS backend, which this version does not have yet",
+	"RASTER_TILES_URL":             "tiles are kept in the folder RASTER_DATA in this version",
+	"RASTER_SOURCES_URL":           "source files are kept in the folder RASTER_DATA in this version",
+	"RASTER_S3_ENDPOINT_URL":       "this version has no S3 storage yet",
+	"RASTER_USE_QUEUE":             "a server always parses in the background in this version",
+	"RASTER_PARSE_SINGLE_TASK":     "a parse is always a single job in this version",
+	"RASTER_COMPRESS_METHOD":       "this version writes no GeoTIFF files yet",
+	"RASTER_EXPORT_MAX_PIXELS":     "this version has no exports yet",
+	"RASTER_ALLOWED_PATHS":         "this version imports from the command line only",
+	"RASTER_ALLOWED_HOSTS":         "this version fetches nothing from other hosts",
+	"RASTER_ADMIN":                 "this version has no web admin yet",
+	"RASTER_TRUSTED_PROXIES":       "set RASTER_PUBLIC_URL when a proxy stands in front",
+	"RASTER_BASEMAP_URL":           "the map of this version has no base map",
+	"RASTER_METRICS_ADDR":          "this version has no metrics yet",
+	"RASTER_TILE_CACHE_REVALIDATE": "this version has only RASTER_TILE_CACHE_TIMEOUT",
+}
+
+// newSettingFlags makes a pointer to a struct with a flag for each setting.
+func newSettingFlags() reflect.Value {
+	var fields []reflect.StructField
+	for i, s := range settings {
+		help := s.help
+		if s.value != "" {
+			help += " Default: " + s.value + "."
+		}
+		fields = append(fields, reflect.StructField{
+			Name: fmt.Sprintf("Setting%d", i),
+			Type: reflect.TypeFor[*string](),
+			Tag: reflect.StructTag(fmt.Sprintf("name:%q help:%q placeholder:%q group:%q",
+				s.flag(), help, s.hint, settingsGroup)),
+		})
+	}
+	return reflect.New(reflect.StructOf(fields))
+}
+
+// givenSettings reads which of the flags were given, by key.
+func givenSettings(flags reflect.Value) map[string]string {
+	given := map[string]string{}
+	for i, s := range settings {
+		if p, ok := flags.Elem().Field(i).Interface().(*string); ok && p != nil {
+			given[s.key] = strings.TrimSpace(*p)
+		}
+	}
+	return given
+}
+
+func setString(field func(*config) *string) func(*config, string) error {
+	return func(c *config, s string) error { *field(c) = s; return nil }
+}
+
+func setInt(field func(*config) *int, least, most int) func(*config, string) error {
+	return func(c *config, s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("%q is not a whole number from %d to %d", s, least, most)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func setAddr(c *config, s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("%q is not HOST:PORT, for instance 127.0.0.1:8080", s)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q is not a port from 0 to 65535", port)
+	} else if n == 0 && port != "0" {
+		return fmt.Errorf("%q is not a port from 0 to 65535", port)
+	}
+	c.Addr = s
+	return nil
+}
+
+func setTileSize(c *config, s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 64 || n > 1024 || n%2 != 0 {
+		return fmt.Errorf("%q is not an even number from 64 to 1024", s)
+	}
+	c.TileSize = n
+	return nil
+}
+
+func setParseMemory(c *config, s string) error {
+	n, err := parseBytes(s)
+	if err != nil {
+		return err
+	}
+	if n < 256<<20 {
+		return fmt.Errorf("%s is too little to parse with, give 256MiB or more", s)
+	}
+	c.ParseMemory = n
+	return nil
+}
+
+func setSourceBytes(c *config, s string) error {
+	n, err := parseBytes(s)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("with 0 no file at all could be imported")
+	}
+	c.MaxSourceBytes = n
+	return nil
+}
+
+func setVisibility(c *config, s string) error {
+	switch v := rasterbase.Visibility(s); v {
+	case rasterbase.Public, rasterbase.Private:
+		c.Visibility = v
+		return nil
+	}
+	return fmt.Errorf("%q is not public or private", s)
+}
+
+func setPublicURL(c *config, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%q is not an address such as https://example.org/raster", s)
+	}
+	c.PublicURL = strings.TrimSuffix(s, "/")
+	return nil
+}
+
+func setOrigins(c *config, s string) error {
+	c.CORSOrigins = nil
+	if s == "none" {
+		return nil
+	}
+	for o := range strings.SplitSeq(s, ",") {
+		o = strings.TrimSpace(o)
+		u, err := url.Parse(o)
+		if o != "*" && (err != nil || u.Host == "" || u.Scheme == "" || u.Path != "") {
+			return fmt.Errorf("%q is not an origin such as https://example.org, nor * nor none", o)
+		}
+		c.CORSOrigins = append(c.CORSOrigins, o)
+	}
+	return nil
+}
+
+func setLogLevel(c *config, s string) error {
+	if err := c.LogLevel.UnmarshalText([]byte(s)); err != nil {
+		return fmt.Errorf("%q is not debug, info, warn or error", s)
+	}
+	return nil
+}
+
+func setLogFormat(c *config, s string) error {
+	switch s {
+	case "auto", "text", "json":
+		c.LogFormat = s
+		return nil
+	}
+	return fmt.Errorf("%q is not auto, text or json", s)
+}
+
+// byteUnits are the suffixes of sizes, longest first.
+var byteUnits = []struct {
+	suffix string
+	factor float64
+}{
+	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
+	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40}, {"b", 1},
+}
+
+// parseBytes reads a size in bytes: 1048576, 512MiB, 1.5GB.
+func parseBytes(s string) (int64, error) {
+	num, factor := strings.ToLower(strings.TrimSpace(s)), 1.0
+	for _, u := range byteUnits {
+		if rest, ok := strings.CutSuffix(num, u.suffix); ok {
+			num, factor = strings.TrimSpace(rest), u.factor
+			break
+		}
+	}
+	v, err := strconv.ParseFloat(num, 64)
+	if err != nil || !(v >= 0) || v*factor >= 1<<63 {
+		return 0, fmt.Errorf("%q is not a size such as 1048576, 512MiB or 2GB", s)
+	}
+	return int64(v * factor), nil
+}

@@ -1,0 +1,177 @@
+package deptest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says for each package which others of the module it may import,
+// besides what those may import in turn. Every package stands here but the
+// programs, the examples and what is internal, which may import everything.
+var mayImport = map[string][]string{
+	"":                {},
+	"raster":          {""},
+	"xyz":             {""},
+	"crs":             {""},
+	"demo":            {""},
+	"algebra":         {"raster"},
+	"legend":          {"algebra"},
+	"render":          {"raster", "crs"},
+	"resample":        {"raster"},
+	"store":           {"raster", "xyz", "crs"},
+	"store/storetest": {"store"},
+	"coverage":        {"store", "algebra", "resample"},
+	"sqlite":          {"store"},
+	"jobs":            {"store"},
+	"ingest":          {"jobs", "legend", "resample"},
+	"gdal":            {"ingest"},
+	"gdal/gdalchild":  {"gdal"},
+	"server":          {"coverage", "legend", "render"},
+}
+
+// never are imports that would break a promise, with the promise.
+var never = []struct{ from, what, why string }{
+	{"server", "sqlite", "the server works on any backend"},
+	{"server", "gdal", "the server opens no raster file; a binary without GDAL serves"},
+	{"server", "ingest", "parsing is asked for through a contract in the server's Config"},
+	{"ingest", "gdal", "ingest opens files through its Opener, in this process or in a child"},
+	{"ingest", "sqlite", "ingest works on any backend"},
+	{"ingest", "coverage", "parsing writes; reading published layers is coverage's"},
+	{"coverage", "sqlite", "coverage works on any backend"},
+	{"coverage", "gdal", "the hot path is pure Go"},
+	{"jobs", "ingest", "the runner knows none of the kinds that it runs"},
+	{"sqlite", "gdal", "a backend stores, it does not read files"},
+	{"store", "sqlite", "a contract does not know its adapters"},
+}
+
+// only says which packages alone may import a third-party or standard package,
+// or what lies below it.
+var only = []struct {
+	what string
+	by   []string
+	why  string
+}{
+	{"C", []string{"gdal"}, "everything else builds without a C compiler"},
+	{"modernc.org", []string{"sqlite"}, "the database is one adapter's affair"},
+	{"github.com/pressly/goose", []string{"sqlite"}, "migrations belong to a backend"},
+	{"database/sql", []string{"sqlite", "raster"}, "SQL belongs to a backend; raster has only its Scanner and Valuer"},
+	{"github.com/alecthomas/kong", []string{"cmd/rasterbase"}, "the command line is the program's"},
+	{"github.com/klauspost/compress", []string{"sqlite", "render"}, "how tiles are packed is known where they are stored and encoded"},
+	{"net/http", []string{"", "server", "cmd/rasterbase", "examples"}, "HTTP stays out of the packages below the server; the root has it in the Auth contract"},
+	{"os/exec", []string{"gdal/gdalchild"}, "one package starts processes"},
+	{"github.com/chromedp", nil, "browsers are for tests"},
+	{"pgregory.net/rapid", nil, "property tests are tests"},
+	{"github.com/rogpeppe/go-internal", nil, "scripts are tests"},
+}
+
+func TestImportsGoDownOnly(t *testing.T) {
+	packages := readModule(t)
+	for folder, p := range packages {
+		if free(folder) {
+			continue
+		}
+		if _, ok := mayImport[folder]; !ok {
+			t.Errorf("package %q is not in the table: say what it may import", folder)
+			continue
+		}
+		allowed := closure(folder)
+		for path := range p.imports {
+			if to, ok := ours(path); ok && !allowed[to] {
+				t.Errorf("%q imports %q, but may import only %q", folder, to, slices.Sorted(maps.Keys(allowed)))
+			}
+		}
+	}
+	for folder := range mayImport {
+		if packages[folder] == nil {
+			t.Errorf("the table names package %q, which is gone", folder)
+		}
+	}
+}
+
+func TestRootIsStandardLibraryOnly(t *testing.T) {
+	for path := range readModule(t)[""].imports {
+		if _, ok := ours(path); ok || thirdParty(path) {
+			t.Errorf("the root package imports %s", path)
+		}
+	}
+}
+
+func TestPromisesOfWhatIsNeverImported(t *testing.T) {
+	packages := readModule(t)
+	for _, rule := range never {
+		if packages[rule.from] == nil || packages[rule.what] == nil {
+			t.Errorf("the rule that %q never imports %q names a package that is gone", rule.from, rule.what)
+			continue
+		}
+		for to := range reached(packages, rule.from) {
+			if to == rule.what || strings.HasPrefix(to, rule.what+"/") {
+				t.Errorf("%q reaches %q: %s", rule.from, to, rule.why)
+			}
+		}
+	}
+}
+
+func TestImportsThatBelongToOnePackage(t *testing.T) {
+	packages := readModule(t)
+	for _, rule := range only {
+		for folder, p := range packages {
+			if strings.HasPrefix(folder, "internal/") || slices.ContainsFunc(rule.by, func(by string) bool { return folder == by || by != "" && strings.HasPrefix(folder, by+"/") }) {
+				continue
+			}
+			for path := range p.imports {
+				if path == rule.what || strings.HasPrefix(path, rule.what+"/") {
+					t.Errorf("%q imports %s, which only %q may: %s", folder, path, rule.by, rule.why)
+				}
+			}
+		}
+		for _, by := range rule.by {
+			if packages[by] == nil && by != "examples" {
+				t.Errorf("the rule for %s names package %q, which is gone", rule.what, by)
+			}
+		}
+	}
+}
+
+// free tells whether a package may import everything.
+func free(folder string) bool {
+	top, _, _ := strings.Cut(folder, "/")
+	return top == "cmd" || top == "examples" || top == "internal"
+}
+
+// closure is what a package may import, directly or because those may.
+func closure(folder string) map[string]bool {
+	all := map[string]bool{}
+	var add func(string)
+	add = func(f string) {
+		for _, to := range mayImport[f] {
+			if !all[to] {
+				all[to] = true
+				add(to)
+			}
+		}
+	}
+	add(folder)
+	return all
+}
+
+// reached is every package of the module that a package imports, directly or
+// through others.
+func reached(packages map[string]*source, from string) map[string]bool {
+	all := map[string]bool{}
+	var add func(string)
+	add = func(f string) {
+		if packages[f] == nil {
+			return
+		}
+		for path := range packages[f].imports {
+			if to, ok := ours(path); ok && !all[to] {
+				all[to] = true
+				add(to)
+			}
+		}
+	}
+	add(from)
+	return all
+}
