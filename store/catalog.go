@@ -10,7 +10,11 @@ import (
 // Catalog keeps everything but pixels and files. Its transactions are
 // functions: the reader sees one state of the catalog; an update is kept as a
 // whole when the function returns nil, and not at all otherwise. A Tx must not
-// be used after its function returned, nor by two goroutines at once.
+// be used after its function returned, nor by two goroutines at once; an update
+// must not be begun inside another one.
+//
+// An update with the context of a job's handler, or one made from it, fails
+// with [ErrLeaseLost] once the job belongs to another worker.
 type Catalog interface {
 	View(ctx context.Context, fn func(Tx) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
@@ -44,32 +48,44 @@ type Layers interface {
 	// Find returns the layers that match, ordered by id, and how many match
 	// without Limit and Offset.
 	Find(ctx context.Context, f LayerFilter) ([]*rasterbase.Layer, int, error)
-	// Update stores all fields but ID, Created and Published.
+	// Update stores all fields but ID, Created and Published, which are set in
+	// l as they are, and sets Updated. The error has code conflict when another
+	// layer has the slug; an empty one is made from the name.
 	Update(ctx context.Context, l *rasterbase.Layer) error
 	// Delete removes the layer with its revisions, summaries, parses and log.
+	// Tiles and source are left to whoever calls it.
 	Delete(ctx context.Context, id rasterbase.LayerID) error
 }
 
-// Revisions keeps revisions and the summaries of their tiles.
+// Revisions keeps revisions and the summaries of their tiles. The error for an
+// unknown id matches both ErrNotExist and ErrRevisionGone.
 type Revisions interface {
-	// Create stores a new revision in state building and sets its ID.
+	// Create stores a new revision in state building and sets its ID, State
+	// and Created.
 	Create(ctx context.Context, r *rasterbase.Revision) error
 	Get(ctx context.Context, id rasterbase.RevisionID) (*rasterbase.Revision, error)
 	// List returns a layer's revisions ordered by id; layer 0: of all layers.
 	List(ctx context.Context, layer rasterbase.LayerID) ([]*rasterbase.Revision, error)
-	// Update stores a revision that is still being built.
+	// Update stores a revision that is still being built, but not its layer,
+	// state and times. The error has code conflict when it is not being built
+	// any more.
 	Update(ctx context.Context, r *rasterbase.Revision) error
 	// Publish makes a building revision the one that readers of its layer see
 	// and retires the one before, which it returns (0: none). The error has
 	// code conflict when the revision is not being built any more.
 	Publish(ctx context.Context, id rasterbase.RevisionID) (before rasterbase.RevisionID, err error)
-	// Retire marks a revision as one whose tiles are to be dropped.
+	// Retire marks a revision as one whose tiles are to be dropped; its layer
+	// has none published then, if it was that one.
 	Retire(ctx context.Context, id rasterbase.RevisionID) error
-	// Delete removes a revision and its summaries.
+	// Delete removes a revision and its summaries; deleting it again is not an
+	// error.
 	Delete(ctx context.Context, id rasterbase.RevisionID) error
-	// PutSummaries stores pages of summaries, replacing those that are there.
+	// PutSummaries stores pages of summaries of a revision that is still being
+	// built, replacing those that are there.
 	PutSummaries(ctx context.Context, id rasterbase.RevisionID, pages []SummaryPage) error
 	// Summaries yields the stored pages that match, ordered by Depth, Y and X.
+	// The transaction can be used meanwhile. Of a revision that was deleted it
+	// yields an error, since no pages would mean an empty raster.
 	Summaries(ctx context.Context, q SummaryQuery) iter.Seq2[SummaryPage, error]
 	// CustomSRID gives the srid, from rasterbase.FirstCustomSRID on, of a CRS
 	// without an EPSG code: the same for the same WKT, a new one otherwise.
@@ -93,15 +109,18 @@ type Parses interface {
 
 // Legends keeps legends, their entries and the semantics they share.
 type Legends interface {
-	// Create stores a legend and sets its ID. Entries' semantics are found by
-	// name, or made. The error has code conflict when the title is taken.
+	// Create stores a legend and sets its ID, Updated and its entries'
+	// semantics. A semantics with an ID is stored as given, for all legends
+	// that share it. One without is found by its name, or made; what it leaves
+	// empty stays as it is. The error has code conflict when the title, or the
+	// new name of a semantics, is taken.
 	Create(ctx context.Context, l *rasterbase.Legend) error
 	Get(ctx context.Context, id rasterbase.LegendID) (*rasterbase.Legend, error)
 	// FindTitle finds a legend by its title, in any case.
 	FindTitle(ctx context.Context, title string) (*rasterbase.Legend, error)
-	// List returns all legends ordered by title.
+	// List returns all legends ordered by title without case.
 	List(ctx context.Context) ([]*rasterbase.Legend, error)
-	// Update replaces title and entries.
+	// Update replaces title and entries, as Create stores them.
 	Update(ctx context.Context, l *rasterbase.Legend) error
 	// Delete removes a legend; layers that used it have none then.
 	Delete(ctx context.Context, id rasterbase.LegendID) error

@@ -41,22 +41,27 @@ type Job struct {
 
 // Jobs is the part of the queue that is a transaction of the catalog.
 type Jobs interface {
-	// Enqueue adds a job, sets its ID, and lets it run once the transaction is
-	// kept. When a job with the same unique key has not ended, nothing is added
-	// and that job's ID is set.
+	// Enqueue adds a job, sets its ID and what the store decides, and lets it
+	// run once the transaction is kept, not before NotBefore, and in the order
+	// in which jobs become ready. When a job with the same unique key has not
+	// ended, nothing is added and that job's ID is set.
 	Enqueue(ctx context.Context, j *Job) error
 	Get(ctx context.Context, id JobID) (*Job, error)
 	// List returns the newest jobs first; states empty: all; limit 0: all.
 	List(ctx context.Context, states []JobState, limit int) ([]*Job, error)
 	// Cancel ends a waiting job, and asks the worker of a running one to stop:
-	// its context is cancelled with cause ErrCancelled within seconds.
+	// its context is cancelled with cause ErrCancelled within seconds. The job
+	// is cancelled if its handler then returns an error, and done if not.
+	// Cancelling a job that has ended is not an error.
 	Cancel(ctx context.Context, id JobID) error
 }
 
 // Handler runs one attempt of a job. A nil error ends the job; a [Permanent]
 // one fails the job; any other error is tried again after a pause that
-// grows, until MaxAttempts. When ctx is cancelled because the worker shuts
-// down, the job goes back to the queue and the attempt does not count.
+// grows, until MaxAttempts; a panic is such an error. When ctx is cancelled
+// because the worker shuts down, the job goes back to the queue and the attempt
+// does not count. When ctx is cancelled with cause [ErrLeaseLost], the job
+// belongs to another worker, and what the handler returns is ignored.
 type Handler func(ctx context.Context, j *Job) error
 
 // Permanent wraps an error that trying again will not mend.
@@ -74,14 +79,15 @@ type WorkOptions struct {
 	Concurrency int                // jobs at once; 0: 1
 	Only        []JobID            // when not empty: no other jobs
 	// Until, when set, is asked after each job and each wait; work ends when
-	// it answers true.
+	// it answers true, or with its error. Jobs that run then are handed back.
 	Until func(context.Context) (bool, error)
 }
 
 // Queue runs jobs.
 type Queue interface {
 	// Work leases jobs and runs them until ctx is done, then waits for the
-	// running ones to return and hands back what is not finished. A worker
-	// that dies gives its jobs back within seconds.
+	// running ones to return and hands back what is not finished. That is not
+	// an error; a store that is closed meanwhile is. A worker that dies gives
+	// its jobs back within seconds, each with one attempt gone.
 	Work(ctx context.Context, o WorkOptions) error
 }

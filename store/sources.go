@@ -7,12 +7,13 @@ import (
 
 // Sources keeps the files that layers are parsed from. A source is a folder of
 // files under an id: the raster and its side-cars. Any server and any worker
-// can read every source.
+// can read every source. The error for an unknown id matches ErrNotExist.
 type Sources interface {
 	// Create opens a new source to be written and gives its id.
 	Create(ctx context.Context) (id string, err error)
 	// Put writes a file of a source, whole or, when the error is not nil, not
-	// at all. The name has no folders.
+	// at all; it replaces a file of that name. The error has code invalid for a
+	// name with a folder, one that begins with a dot, and an empty one.
 	Put(ctx context.Context, id, name string, r io.Reader) (size int64, err error)
 	// Open reads a file of a source. The error matches ErrNotExist.
 	Open(ctx context.Context, id, name string) (SourceFile, error)

@@ -40,29 +40,33 @@ type ListParams struct {
 // and dropped as a whole. Any number of goroutines may use it.
 type Tiles interface {
 	// Create makes the place for a revision's tiles. Creating it again is not
-	// an error and keeps the tiles that are there.
+	// an error and keeps the tiles that are there. The error matches
+	// ErrRevisionGone when the revision was dropped.
 	Create(ctx context.Context, rev *rasterbase.Revision) error
 	// Put stores tiles of one revision. Storing an equal tile again succeeds,
 	// so that a batch can be repeated; a failed batch may be stored in part.
-	// The rasters are not kept. The error matches ErrRevisionGone when the
+	// The rasters are not kept. The error has code invalid for a raster that
+	// cannot be a tile, and conflict when the revision was sealed. The error matches ErrRevisionGone when the
 	// revision was not created or was dropped.
 	Put(ctx context.Context, tiles []Tile) error
 	// Seal makes all tiles durable. A revision is sealed before it is
-	// published; nothing is put afterwards.
+	// published; nothing is put afterwards. Sealing it again is not an error.
 	Seal(ctx context.Context, rev RevisionKey) error
 	// Get returns one tile's raster, shared and read-only. The error matches
 	// ErrNotExist for a tile that was not stored, ErrRevisionGone when the
 	// revision was not created or was dropped.
 	Get(ctx context.Context, key TileKey) (*raster.Raster, error)
 	// GetMany returns the rasters of tiles of one revision in the order of the
-	// keys, nil for a tile that was not stored.
+	// keys, nil for a tile that was not stored. Errors are those of Get.
 	GetMany(ctx context.Context, keys []TileKey) ([]*raster.Raster, error)
 	// List yields the tiles of a kind and zoom, ordered by Y, X and band set.
+	// The store can be used meanwhile.
 	List(ctx context.Context, p ListParams) iter.Seq2[Tile, error]
 	// Drop deletes a revision's tiles; dropping it again is not an error.
 	// After it the revision is gone for good.
 	Drop(ctx context.Context, rev RevisionKey) error
-	// Bytes is the storage that a revision takes.
+	// Bytes is the storage that a revision takes. The error matches
+	// ErrRevisionGone as that of Get does.
 	Bytes(ctx context.Context, rev RevisionKey) (int64, error)
 	// Revisions lists what is stored, published or not, for the collection
 	// of garbage.

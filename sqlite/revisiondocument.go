@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// revisionDocument is the stored form of what a revision holds beside its own
+// columns. Numbers that may not be finite are wrapped, since JSON has none
+// such.
+type revisionDocument struct {
+	DatatypeReason  string                `json:"datatype_reason,omitempty"`
+	CRS             rasterbase.CRS        `json:"crs"`
+	Grid            rasterbase.Grid       `json:"grid"`
+	TileSize        int                   `json:"tile_size"`
+	HasPyramid      bool                  `json:"has_pyramid"`
+	MaxZoom         int                   `json:"max_zoom"`
+	Resampling      rasterbase.Resampling `json:"resampling,omitempty"`
+	Bands           []bandDocument        `json:"bands"`
+	BaseValidity    bool                  `json:"base_validity"`
+	PyramidValidity bool                  `json:"pyramid_validity"`
+	Bounds          [4]rasterbase.Float   `json:"bounds"` // west, south, east, north
+	Settings        settingsDocument      `json:"settings"`
+	SourceChecksum  string                `json:"source_checksum,omitempty"`
+	Driver          string                `json:"driver,omitempty"`
+	BaseTiles       int64                 `json:"base_tiles"`
+	PyramidTiles    int64                 `json:"pyramid_tiles"`
+}
+
+// bandDocument shadows the band's numbers: the outer fields win over the
+// embedded ones of the same name.
+type bandDocument struct {
+	rasterbase.Band
+	Scale  rasterbase.Float `json:"scale"`
+	Offset rasterbase.Float `json:"offset"`
+	Min    rasterbase.Float `json:"min"`
+	Max    rasterbase.Float `json:"max"`
+	Mean   rasterbase.Float `json:"mean"`
+	Std    rasterbase.Float `json:"std"`
+}
+
+func encodeRevision(r *rasterbase.Revision) ([]byte, error) {
+	d := revisionDocument{
+		DatatypeReason: r.DatatypeReason, CRS: r.CRS, Grid: r.Grid, TileSize: r.TileSize,
+		HasPyramid: r.HasPyramid, MaxZoom: r.MaxZoom, Resampling: r.Resampling,
+		BaseValidity: r.BaseValidity, PyramidValidity: r.PyramidValidity,
+		Bounds: [4]rasterbase.Float{rasterbase.Float(r.Bounds.West), rasterbase.Float(r.Bounds.South),
+			rasterbase.Float(r.Bounds.East), rasterbase.Float(r.Bounds.North)},
+		Settings: toDocument(r.Settings), SourceChecksum: r.SourceChecksum, Driver: r.Driver,
+		BaseTiles: r.BaseTiles, PyramidTiles: r.PyramidTiles,
+	}
+	for _, b := range r.Bands {
+		d.Bands = append(d.Bands, bandDocument{b, rasterbase.Float(b.Scale), rasterbase.Float(b.Offset),
+			rasterbase.Float(b.Min), rasterbase.Float(b.Max), rasterbase.Float(b.Mean), rasterbase.Float(b.Std)})
+	}
+	b, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a revision: %w", err)
+	}
+	return b, nil
+}
+
+// decodeRevision sets what the document holds and leaves the other fields.
+func decodeRevision(b []byte, r *rasterbase.Revision) error {
+	var d revisionDocument
+	if err := json.Unmarshal(b, &d); err != nil {
+		return fmt.Errorf("decoding revision %d: %w", r.ID, err)
+	}
+	r.DatatypeReason, r.CRS, r.Grid, r.TileSize = d.DatatypeReason, d.CRS, d.Grid, d.TileSize
+	r.HasPyramid, r.MaxZoom, r.Resampling = d.HasPyramid, d.MaxZoom, d.Resampling
+	r.BaseValidity, r.PyramidValidity = d.BaseValidity, d.PyramidValidity
+	r.Bounds = rasterbase.Bounds{West: float64(d.Bounds[0]), South: float64(d.Bounds[1]),
+		East: float64(d.Bounds[2]), North: float64(d.Bounds[3])}
+	r.Settings, r.SourceChecksum, r.Driver = d.Settings.settings(), d.SourceChecksum, d.Driver
+	r.BaseTiles, r.PyramidTiles = d.BaseTiles, d.PyramidTiles
+	for _, b := range d.Bands {
+		b.Band.Scale, b.Band.Offset = float64(b.Scale), float64(b.Offset)
+		b.Band.Min, b.Band.Max = float64(b.Min), float64(b.Max)
+		b.Band.Mean, b.Band.Std = float64(b.Mean), float64(b.Std)
+		r.Bands = append(r.Bands, b.Band)
+	}
+	return nil
+}
