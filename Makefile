@@ -21,7 +21,7 @@ endif
 
 say = @printf '\033[1m== %s\033[0m\n' "$(1)"
 
-.PHONY: help run build assets deps test-deps test unit nocgo check vet lint format tidy bench fuzz clean
+.PHONY: help run build assets deps test-deps test unit nocgo check vet lint format tidy bench memory fuzz clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ lint:
 
 bench: deps ## Run the benchmarks (BENCH=Tile runs some)
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+memory: deps ## Import a generated 20,000 x 20,000 raster (1.6 GB) and print the peak memory
+	@RASTERBASE_TEST_SIDE=20000 $(GO) test -count=1 -timeout 20m -v -run TestAParseStaysWithinItsMemory ./cmd/rasterbase
 
 fuzz: deps ## Fuzz every parser and codec for FUZZTIME=20s each
 	@tools/fuzz.sh $(FUZZTIME)

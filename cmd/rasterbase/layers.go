@@ -233,6 +233,7 @@ func (c *layersReparseCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer closeInto(&err, st)
+	limitMemory(conf, 1, 0)
 	parser, err := newParser(conf, st, a.commandLogger(conf), runtime.NumCPU())
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"golang.org/x/term"
 
@@ -114,7 +115,16 @@ func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.
 
 // childMemory is the part of a parse's memory that its GDAL process gets; the
 // rest is for the windows and tiles on this side of the pipe.
-func childMemory(parse int64) int64 { return parse / 4 * 3 }
+func childMemory(parse int64) int64 { return parse / 8 * 5 }
+
+// limitMemory makes the collector keep this process's part of the memory of so
+// many parses at once, beside what it needs for other things. A limit set from
+// outside, with GOMEMLIMIT, stays.
+func limitMemory(c *config, parses int, other int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(parses)*(c.ParseMemory-childMemory(c.ParseMemory)) + other)
+	}
+}
 
 // coresPerParse shares the machine among the parses of a server.
 func coresPerParse(workers int) int { return max(1, runtime.NumCPU()/workers) }

@@ -29,6 +29,10 @@ const (
 	writeTimeout  = 2 * time.Minute
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 20 * time.Second
+
+	// servingMemory is what answering requests takes beside parses: encoded
+	// tiles, decoded ones on their way, the catalog's cache.
+	servingMemory = 192 << 20
 )
 
 type serveCmd struct {
@@ -66,6 +70,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	limitMemory(conf, conf.Workers, servingMemory)
 	handler, err := newHandler(conf, st, log)
 	if err != nil {
 		return err
@@ -79,6 +84,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	s := service{conf: conf, store: st, log: log, parser: parser}
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.work(running) })
+	group.Go(func() error { parser.KeepReconciled(running); return nil })
 	group.Go(func() error { return s.serve(running, listener, handler) })
 	if c.Demo {
 		group.Go(func() error {

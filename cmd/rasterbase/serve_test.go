@@ -193,6 +193,9 @@ func TestInterruptedImportLeavesNothing(t *testing.T) {
 	}
 }
 
+// utm33 is EPSG:32633 as side-car files of ESRI's formats have it.
+const utm33 = `PROJCS["WGS_1984_UTM_Zone_33N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",15.0],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]`
+
 // bigRaster writes an ESRI ASCII grid that takes a while to parse.
 func bigRaster(t *testing.T, dir string) string {
 	t.Helper()
@@ -217,8 +220,7 @@ func bigRaster(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	prj := filepath.Join(dir, "big.prj")
-	utm := `PROJCS["WGS_1984_UTM_Zone_33N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",15.0],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]`
-	if err := os.WriteFile(prj, []byte(utm), 0o600); err != nil {
+	if err := os.WriteFile(prj, []byte(utm33), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
