@@ -24,7 +24,7 @@ type baseTiles struct {
 }
 
 // baseTilesKept is how many bytes of decoded base tiles are kept.
-const baseTilesKept = 64 << 20
+const baseTilesKept = 32 << 20
 
 // baseTile is a decoded base tile; masks are nil for bands that are all valid.
 type baseTile struct {

@@ -40,7 +40,9 @@ const (
 // extent finds the boxes in EPSG:3857 that together cover a raster: one for
 // each cell of a mesh, so that a raster which crosses the antimeridian, holds
 // a pole, or reaches beyond the end of web mercator needs no special case.
-func extent(ctx context.Context, d Dataset) ([]xyz.Box, error) {
+// Boxes are widened where edges are bent, so that no pixel is missed; tight
+// ones are not, and say where the raster is.
+func extent(ctx context.Context, d Dataset) (boxes, tight []xyz.Box, err error) {
 	g := d.Info().Grid
 	cells := make([]cell, 0, meshCells*meshCells)
 	w, h := float64(g.Width)/meshCells, float64(g.Height)/meshCells
@@ -49,28 +51,33 @@ func extent(ctx context.Context, d Dataset) ([]xyz.Box, error) {
 			cells = append(cells, cell{float64(i) * w, float64(j) * h, w, h})
 		}
 	}
-	var boxes []xyz.Box
 	for depth := 0; len(cells) > 0; depth++ {
 		places := make([]Place, 0, 9*len(cells))
 		for _, c := range cells {
 			places = append(places, c.nodes()...)
 		}
 		if err := d.ToMercator(ctx, places); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		var next []cell
 		for i, c := range cells {
 			nodes := places[9*i : 9*i+9]
 			switch finite := countFinite(nodes); {
 			case finite == 9:
-				boxes = appendBoxes(boxes, nodes)
+				b, bx, by := cellBox(nodes)
+				tight = appendShifted(tight, b)
+				boxes = appendShifted(boxes, xyz.Box{MinX: b.MinX - bx, MinY: b.MinY - by, MaxX: b.MaxX + bx, MaxY: b.MaxY + by})
 			case depth < meshDepth && (finite > 0 || depth < 2):
 				next = append(next, c.split()...)
 			}
 		}
 		cells = next
 	}
-	return slices.DeleteFunc(boxes, flat), nil
+	if tight = slices.DeleteFunc(tight, flat); len(tight) == 0 {
+		return nil, nil, rasterbase.Errorf(rasterbase.Invalid, "no part of the raster lies where web mercator can show it").
+			WithHint("check its CRS; --srid replaces it").WithField("srid")
+	}
+	return slices.DeleteFunc(boxes, flat), tight, nil
 }
 
 // cell is a rectangle of pixel space with nine nodes: corners, middles of the
@@ -105,9 +112,9 @@ func finitePlace(p Place) bool {
 	return !math.IsNaN(p.X) && !math.IsNaN(p.Y) && !math.IsInf(p.X, 0) && !math.IsInf(p.Y, 0)
 }
 
-// appendBoxes adds the box of a cell's nine nodes, widened by how much the
-// cell is bent, and cut in two where it crosses the antimeridian.
-func appendBoxes(boxes []xyz.Box, nodes []Place) []xyz.Box {
+// cellBox is the box of a cell's nine nodes, not cut at the antimeridian, and
+// how much the cell is bent.
+func cellBox(nodes []Place) (b xyz.Box, bx, by float64) {
 	const turn = 2 * xyz.HalfWorld
 	// Longitudes are unrolled along the cell's outline, so that neighbours are
 	// less than half a turn apart.
@@ -120,7 +127,7 @@ func appendBoxes(boxes []xyz.Box, nodes []Place) []xyz.Box {
 	}
 	closing := x + math.Remainder(nodes[0].X-x, turn)
 	p[4].X = x + math.Remainder(nodes[4].X-x, turn)
-	b := bound(p)
+	b = bound(p)
 	if math.Abs(closing-nodes[0].X) > xyz.HalfWorld { // the outline goes round a pole
 		b.MinX, b.MaxX = xyz.World.MinX, xyz.World.MaxX
 		if b.MinY+b.MaxY > 0 {
@@ -128,10 +135,16 @@ func appendBoxes(boxes []xyz.Box, nodes []Place) []xyz.Box {
 		} else {
 			b.MinY = xyz.World.MinY
 		}
-		return append(boxes, b.Intersect(xyz.World))
+		return b, 0, 0
 	}
-	bx, by := bend(p)
-	b = xyz.Box{MinX: b.MinX - bx, MinY: b.MinY - by, MaxX: b.MaxX + bx, MaxY: b.MaxY + by}
+	bx, by = bend(p)
+	return b, bx, by
+}
+
+// appendShifted adds the parts of a box that are in the world, also those that
+// reach across the antimeridian.
+func appendShifted(boxes []xyz.Box, b xyz.Box) []xyz.Box {
+	const turn = 2 * xyz.HalfWorld
 	for _, shift := range [...]float64{0, turn, -turn} {
 		s := b
 		s.MinX, s.MaxX = s.MinX+shift, s.MaxX+shift

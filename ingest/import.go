@@ -52,10 +52,10 @@ func (p *Parser) Plan(ctx context.Context, r Request) (*Plan, error) {
 	o.Subdataset = file.subdataset
 	d, err := p.c.Opener.Open(ctx, file.path, o)
 	if err != nil {
-		return nil, err
+		return nil, file.clean(err)
 	}
 	pl, err := p.plan(ctx, d, r.Settings)
-	return pl, errors.Join(err, d.Close())
+	return pl, file.clean(errors.Join(err, d.Close()))
 }
 
 // Add keeps a copy of the source, saves a new layer for it, and queues its
@@ -124,6 +124,9 @@ func (p *Parser) Run(ctx context.Context, t Ticket, progress Progress) (*rasterb
 	_, err := runner.RunOne(ctx, t.Job)
 	stop()
 	<-watched
+	if err == nil {
+		err = p.reconcile(ctx, t.Layer)
+	}
 	if err != nil {
 		return nil, err
 	}

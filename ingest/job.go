@@ -28,7 +28,7 @@ func (p *Parser) runParse(ctx context.Context, a parseArgs, j *store.Job) error 
 	if err != nil || r.progress.parse.Status.Ended() {
 		return err
 	}
-	err = r.parse(ctx)
+	err = r.file.clean(r.parse(ctx))
 	if err == nil {
 		return nil
 	}

@@ -9,12 +9,13 @@ import (
 )
 
 // The places of a tile's pixels in the source are not transformed one by one:
-// a tile is cut into leaves in which straight interpolation between nine exact
-// places is good enough, and transformed pixel by pixel only where none is.
+// a tile is cut into leaves in which interpolation between nine exact places is
+// good enough, and transformed pixel by pixel only where none is.
 const (
 	// meshTolerance is how far, in source pixels, the exact middles of a leaf
-	// may lie from its interpolated ones. The leaf is then interpolated from
-	// the middles too, which leaves about a quarter of it as error.
+	// may lie from straight lines. The leaf is then interpolated through the
+	// middles too, so that only what is of third degree is left as error: a
+	// small fraction of it.
 	meshTolerance = 0.04
 	// meshSmallest is the side, in target pixels, below which a leaf is
 	// transformed pixel by pixel.
@@ -151,26 +152,22 @@ func (l *leaf) fill(p resample.Places, tileSize int) {
 	}
 }
 
-// interpolate gives the places of a row: first down between the nodes, then
-// along the row, in the upper or lower and the left or right half of the leaf.
+// interpolate gives the places of a row: the polynomial of second degree along
+// each axis that goes through the nine nodes.
 func (l *leaf) interpolate(row int, xs, ys []float64) {
-	t := 2 * (float64(row) + 0.5) / float64(l.h)
-	upper := l.nodes[0:6]
-	if t >= 1 {
-		upper, t = l.nodes[3:9], t-1
-	}
+	t := (float64(row) + 0.5) / float64(l.h)
+	// Lagrange's polynomials for the places 0, 1/2 and 1.
+	upper, middle, lower := (1-t)*(1-2*t), 4*t*(1-t), t*(2*t-1)
 	var n [3]Place
 	for i := range n {
-		a, b := upper[i], upper[i+3]
-		n[i] = Place{a.X + (b.X-a.X)*t, a.Y + (b.Y-a.Y)*t}
+		a, b, c := l.nodes[i], l.nodes[3+i], l.nodes[6+i]
+		n[i] = Place{upper*a.X + middle*b.X + lower*c.X, upper*a.Y + middle*b.Y + lower*c.Y}
 	}
-	step := 2 / float64(l.w)
+	cx, cy := 2*(n[0].X-2*n[1].X+n[2].X), 2*(n[0].Y-2*n[1].Y+n[2].Y)
+	bx, by := n[2].X-n[0].X-cx, n[2].Y-n[0].Y-cy
+	step := 1 / float64(l.w)
 	for i := range xs {
 		s := (float64(i) + 0.5) * step
-		a, b := n[0], n[1]
-		if s >= 1 {
-			a, b, s = n[1], n[2], s-1
-		}
-		xs[i], ys[i] = a.X+(b.X-a.X)*s, a.Y+(b.Y-a.Y)*s
+		xs[i], ys[i] = n[0].X+s*(bx+s*cx), n[0].Y+s*(by+s*cy)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/xyz"
@@ -35,7 +36,7 @@ type Plan struct {
 
 // plan decides what is made of an open source.
 func (p *Parser) plan(ctx context.Context, d Dataset, s rasterbase.Settings) (*Plan, error) {
-	info := d.Info()
+	info := withoutInvented(d.Info())
 	pl := &Plan{
 		Driver: info.Driver, CRS: info.CRS, Grid: info.Grid, Warnings: info.Warnings,
 		TileSize: s.TileSize, HasPyramid: !s.NoPyramid,
@@ -52,15 +53,11 @@ func (p *Parser) plan(ctx context.Context, d Dataset, s rasterbase.Settings) (*P
 	if err := pl.planDatatype(info, s); err != nil {
 		return nil, err
 	}
-	var err error
-	if pl.boxes, err = extent(ctx, d); err != nil {
+	boxes, tight, err := extent(ctx, d)
+	if err != nil {
 		return nil, err
 	}
-	if len(pl.boxes) == 0 {
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "no part of the raster lies where web mercator can show it").
-			WithHint("check its CRS; --srid replaces it").WithField("srid")
-	}
-	pl.Bounds = lonLatBounds(pl.boxes)
+	pl.boxes, pl.Bounds = boxes, lonLatBounds(tight)
 	if err := pl.planZooms(ctx, d, s); err != nil {
 		return nil, err
 	}
@@ -115,6 +112,29 @@ func (pl *Plan) planBands(info Info, s rasterbase.Settings) error {
 	pl.baseValidity = unmarked && info.HasMask
 	pl.pyramidValidity = unmarked
 	return nil
+}
+
+// withoutInvented takes black and white out of 1-bit bands: GDAL gives a colour
+// table of these two to every such GeoTIFF, whether the file has one or not.
+func withoutInvented(info Info) Info {
+	info.Bands = slices.Clone(info.Bands)
+	for i := range info.Bands {
+		b := &info.Bands[i]
+		if b.PixelType == rasterbase.Bit1 && b.HasColorTable && !slices.ContainsFunc(b.Classes, tells) {
+			b.HasColorTable, b.Classes = false, nil
+		}
+	}
+	return info
+}
+
+// tells reports whether a class has a name or a colour that is not black or
+// white.
+func tells(c rasterbase.Class) bool {
+	if c.Name != "" || c.Color == nil {
+		return c.Name != ""
+	}
+	r, g, b := c.Color.R, c.Color.G, c.Color.B
+	return r != g || g != b || r != 0 && r != 255
 }
 
 // storedNodata is the nodata value as pixels of the type hold it, nil when

@@ -18,6 +18,7 @@ type run struct {
 	p        *Parser
 	layer    *rasterbase.Layer
 	progress *tracker
+	file     rasterFile
 	source   Dataset
 	plan     *Plan
 	rev      *rasterbase.Revision
@@ -34,22 +35,22 @@ func (r *run) parse(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
+	r.abandon(ctx) // what an earlier attempt was writing, also if this one gets no further
 	closeSource, err := r.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeSource()
-	if err := r.begin(ctx); err != nil {
-		return err
-	}
 	defer func() {
 		if err != nil {
 			r.abandon(ctx)
 		}
 	}()
-	watching, stop := context.WithCancel(ctx)
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	stop := r.progress.watch(ctx)
 	defer stop()
-	go r.progress.watch(watching)
 
 	if err := r.stage(ctx, rasterbase.Tiling, r.base); err != nil {
 		return err
@@ -59,6 +60,7 @@ func (r *run) parse(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	stop()
 	if err := r.progress.enter(ctx, rasterbase.Publishing); err != nil {
 		return err
 	}
@@ -84,6 +86,7 @@ func (r *run) open(ctx context.Context) (closeSource func(), err error) {
 		return nil, err
 	}
 	o.Subdataset = file.subdataset
+	r.file = file
 	r.source, err = r.p.c.Opener.Open(ctx, file.path, o)
 	if err != nil {
 		file.remove()
@@ -104,10 +107,8 @@ func (r *run) open(ctx context.Context) (closeSource func(), err error) {
 	return closeSource, nil
 }
 
-// begin makes the revision that this parse writes, after an earlier attempt's
-// has been given up.
+// begin makes the revision that this parse writes.
 func (r *run) begin(ctx context.Context) error {
-	r.abandon(ctx)
 	pl := r.plan
 	rev := pl.revision(r.layer)
 	err := r.store().Catalog().Update(ctx, func(tx store.Tx) (err error) {
@@ -217,21 +218,27 @@ func (r *run) publish(ctx context.Context) error {
 				return err
 			}
 		}
-		return r.progress.finish(ctx, tx)
+		return r.progress.finish(ctx, tx, fmt.Sprintf("finished: %d base tiles, %d pyramid tiles are served",
+			r.rev.BaseTiles, r.rev.PyramidTiles))
 	})
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	return r.progress.logf(ctx, "finished: %d base tiles, %d pyramid tiles are served", r.rev.BaseTiles, r.rev.PyramidTiles)
+	return nil
 }
 
-// finish ends the record in the transaction that publishes.
-func (t *tracker) finish(ctx context.Context, tx store.Tx) error {
+// finish ends the record and the log in the transaction that publishes, so
+// that nothing is left which could fail after it. No watch may run then: it
+// would hold the record and wait for the transaction.
+func (t *tracker) finish(ctx context.Context, tx store.Tx, line string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.parse.Status, t.parse.Ended, t.parse.Done = rasterbase.Finished, time.Now(), t.done.Load()
 	p := t.parse
-	return tx.Parses().Update(ctx, &p)
+	p.Status, p.Ended, p.Done = rasterbase.Finished, time.Now(), t.done.Load()
+	if err := tx.Parses().Update(ctx, &p); err != nil {
+		return err
+	}
+	return tx.Parses().Log(ctx, p.ID, line)
 }
 
 // abandon gives up the revision that this parse, or an earlier attempt of it,
@@ -243,8 +250,26 @@ func (r *run) abandon(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	given := false
-	err := r.store().Catalog().Update(ctx, func(tx store.Tx) error {
+	given, err := r.retire(ctx, id)
+	if err != nil && r.rev != nil && r.rev.ID == id {
+		// The disk may be full. Nobody but this run could publish its revision,
+		// so that its tiles can make room before the catalog knows.
+		if r.store().Tiles().Drop(ctx, r.revisionKey()) == nil {
+			given, err = r.retire(ctx, id)
+		}
+	}
+	if err == nil && given {
+		err = r.p.drop(ctx, dropArgs{Layer: r.layer.ID, Revision: id})
+	}
+	if err != nil {
+		r.p.c.Log.Warn("giving up an unfinished revision", "layer", r.layer.ID, "revision", id, "error", err)
+	}
+}
+
+// retire takes a revision out of the hands of whoever builds it, and queues
+// the dropping of its tiles. It is false when the revision is not being built.
+func (r *run) retire(ctx context.Context, id rasterbase.RevisionID) (given bool, err error) {
+	err = r.store().Catalog().Update(ctx, func(tx store.Tx) error {
 		rev, err := tx.Revisions().Get(ctx, id)
 		if errors.Is(err, store.ErrNotExist) {
 			return nil
@@ -258,12 +283,7 @@ func (r *run) abandon(ctx context.Context) {
 		}
 		return enqueueDrop(ctx, tx, r.layer.ID, id, 0)
 	})
-	if err == nil && given {
-		err = r.p.drop(ctx, dropArgs{Layer: r.layer.ID, Revision: id})
-	}
-	if err != nil {
-		r.p.c.Log.Warn("giving up an unfinished revision", "layer", r.layer.ID, "revision", id, "error", err)
-	}
+	return given, err
 }
 
 // message is an error's text for the person who started the parse.

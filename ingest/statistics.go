@@ -35,21 +35,35 @@ func newHistogram(t rasterbase.PixelType) *histogram {
 // add counts n pixels of a value. Values are finite.
 func (h *histogram) add(v float64, n int64) {
 	for {
-		i := math.Floor(math.Ldexp(v, -h.exp))
+		i := h.bin(v)
+		if math.Abs(i) >= 1<<52 {
+			h.coarsen() // until places are whole numbers that floats hold
+			continue
+		}
 		if len(h.bins) == 0 {
-			if math.Abs(i) < 1<<52 {
-				h.first, h.bins = int64(i), []int64{n}
-				return
-			}
-		} else if i >= float64(h.first) && i < float64(h.first)+float64(len(h.bins)) {
+			h.first, h.bins = int64(i), []int64{n}
+			return
+		}
+		if i >= float64(h.first) && i < float64(h.first)+float64(len(h.bins)) {
 			h.bins[int64(i)-h.first] += n
 			return
-		} else if lo, hi := min(i, float64(h.first)), max(i+1, float64(h.first)+float64(len(h.bins))); hi-lo <= maxBins {
+		}
+		if lo, hi := min(i, float64(h.first)), max(i+1, float64(h.first)+float64(len(h.bins))); hi-lo <= maxBins {
 			h.extend(int64(lo), int64(hi))
 			continue
 		}
 		h.coarsen()
 	}
+}
+
+// bin is the place of a value's bin. A negative value so small that dividing
+// it gives 0 still lies below 0.
+func (h *histogram) bin(v float64) float64 {
+	i := math.Floor(math.Ldexp(v, -h.exp))
+	if i == 0 && v < 0 {
+		return -1
+	}
+	return i
 }
 
 func (h *histogram) extend(lo, hi int64) {
@@ -98,13 +112,13 @@ func (h *histogram) join(o *histogram) {
 	}
 }
 
-// result is the histogram as it is kept.
+// result is the histogram as it is kept. Edges that floats do not reach are
+// the largest number.
 func (h *histogram) result() rasterbase.Histogram {
-	return rasterbase.Histogram{
-		Min:  math.Ldexp(float64(h.first), h.exp),
-		Max:  math.Ldexp(float64(h.first+int64(len(h.bins))), h.exp),
-		Bins: h.bins,
+	edge := func(i int64) float64 {
+		return max(-math.MaxFloat64, min(math.MaxFloat64, math.Ldexp(float64(i), h.exp)))
 	}
+	return rasterbase.Histogram{Min: edge(h.first), Max: edge(h.first + int64(len(h.bins))), Bins: h.bins}
 }
 
 // addPixels counts the valid pixels of a band of a tile; counts, when known,
@@ -146,7 +160,8 @@ func addAll[T raster.Number](h *histogram, p []T, mask []uint8) {
 			continue
 		}
 		f := float64(v)
-		if at := math.Floor(f*scale) - first; at >= 0 && at < n {
+		scaled := f * scale
+		if at := math.Floor(scaled) - first; at >= 0 && at < n && (scaled != 0 || f >= 0) {
 			h.bins[int(at)]++
 			continue
 		}

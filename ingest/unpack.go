@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,29 @@ type rasterFile struct {
 	subdataset string // what is left to be named within the file
 	dir        string // of unpacked files, removed in the end
 }
+
+// clean takes the folder of unpacked files out of an error's text: it means
+// nothing to the person who reads it. The code and the field stay.
+func (f rasterFile) clean(err error) error {
+	if err == nil || f.dir == "" || !strings.Contains(err.Error(), f.dir) {
+		return err
+	}
+	strip := strings.NewReplacer(f.dir+string(filepath.Separator), "", f.dir, "").Replace
+	e, ok := errors.AsType[*rasterbase.Error](err)
+	if !ok {
+		return &cleanError{strip(err.Error()), err}
+	}
+	return &rasterbase.Error{Code: e.Code, Message: strip(err.Error()), Field: e.Field}
+}
+
+// cleanError is an error with another text.
+type cleanError struct {
+	text string
+	err  error
+}
+
+func (e *cleanError) Error() string { return e.text }
+func (e *cleanError) Unwrap() error { return e.err }
 
 func (f rasterFile) remove() {
 	if f.dir != "" {
@@ -46,6 +70,7 @@ func (p *Parser) unpack(ctx context.Context, path string, o OpenOptions) (f rast
 	}
 	defer func() {
 		if err != nil {
+			err = f.clean(err)
 			f.remove()
 		}
 	}()
@@ -107,6 +132,11 @@ func (p *Parser) unzip(ctx context.Context, path, dir string) ([]string, error) 
 }
 
 func unzipFile(ctx context.Context, e *zip.File, to string, left *int64, zipName string) error {
+	const encrypted = 1 // bit of the flags
+	if e.Flags&encrypted != 0 {
+		return rasterbase.Errorf(rasterbase.Invalid, "%s: %q is encrypted", zipName, e.Name).
+			WithHint("pack it again without a password")
+	}
 	r, err := e.Open()
 	if err != nil {
 		return rasterbase.Errorf(rasterbase.Invalid, "%s: %q cannot be unpacked: %w", zipName, e.Name, err).
@@ -130,10 +160,14 @@ func writeLimited(ctx context.Context, to string, r io.Reader, left *int64, from
 	if *left -= n; *left < 0 {
 		return rasterbase.Errorf(rasterbase.TooLarge, "%s unpacks to more bytes than are allowed", from)
 	}
-	if err != nil && ctx.Err() == nil {
-		return rasterbase.Errorf(rasterbase.Invalid, "%s cannot be unpacked: %w", from, err)
+	failed, ok := errors.AsType[*fs.PathError](err)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case ok && failed.Path == to: // the disk is at fault, not the file
+		return fmt.Errorf("unpack %s: %w", from, err)
 	}
-	return err
+	return rasterbase.Errorf(rasterbase.Invalid, "%s cannot be unpacked: %w", from, err)
 }
 
 // ctxReader stops reading when its context is done.

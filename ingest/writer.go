@@ -89,20 +89,29 @@ func (t *tracker) logf(ctx context.Context, format string, args ...any) error {
 	})
 }
 
-// watch stores progress until ctx is done. A progress that cannot be stored is
-// stored the next time.
-func (t *tracker) watch(ctx context.Context) {
-	tick := time.NewTicker(trackEvery)
-	defer tick.Stop()
-	stored := int64(-1)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if n := t.done.Load(); n != stored && t.change(ctx, func(*rasterbase.Parse) {}) == nil {
-				stored = n
+// watch stores progress until stop is called, which waits for the last time. A
+// progress that cannot be stored is stored the next time.
+func (t *tracker) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(trackEvery)
+		defer tick.Stop()
+		stored := int64(-1)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if n := t.done.Load(); n != stored && t.change(ctx, func(*rasterbase.Parse) {}) == nil {
+					stored = n
+				}
 			}
 		}
+	}()
+	return func() {
+		cancel()
+		<-ended
 	}
 }
