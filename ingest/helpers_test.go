@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
@@ -88,4 +87,14 @@ func read(t testing.TB, path string) (ingest.Info, *ingest.Block) {
 
 func intPtr(v int) *int { return &v }
 
-var _ = rasterbase.Nearest
+// nothingStored makes sure that no tile is in the store.
+func nothingStored(t testing.TB, st store.Store) {
+	t.Helper()
+	keys, err := st.Tiles().Revisions(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(keys) > 0 {
+		t.Errorf("tiles of %v are left", keys)
+	}
+}
