@@ -8,6 +8,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/store"
+	"github.com/rasterbase/rasterbase/xyz"
 )
 
 // Layer is the published revision of a stored layer as a [Coverage].
@@ -153,6 +154,9 @@ func (c *Layer) isTile(r WindowRequest) bool {
 func (c *Layer) tileSize(l Level, x, y int) (w, h int) {
 	ts := c.rev.TileSize
 	if l.Kind == rasterbase.Pyramid {
+		if n := xyz.Side(l.Zoom); x >= n || y >= n {
+			return 0, 0
+		}
 		return ts, ts
 	}
 	return min(ts, c.rev.Grid.Width-x*ts), min(ts, c.rev.Grid.Height-y*ts)
@@ -196,10 +200,11 @@ func (c *Layer) mayBeMissing(ctx context.Context, k store.TileKey) error {
 				return err
 			}
 			for _, cell := range p.Cells {
-				// With all four zero the query means every page, so the
-				// page is compared too.
-				lost = lost || p.X == px && p.Y == py && cell.X == k.X && cell.Y == k.Y && c.hasSet(cell.Summary, k.BandSet)
+				lost = lost || cell.X == k.X && cell.Y == k.Y && c.hasSet(cell.Summary, k.BandSet)
 			}
+			// With all four zero the query means every page: the first is
+			// the one asked for, or it is not there.
+			break
 		}
 		return nil
 	})
