@@ -8,11 +8,18 @@ import (
 
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/gdal"
+	"github.com/rasterbase/rasterbase/gdal/gdalchild"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/sqlite"
 	"github.com/rasterbase/rasterbase/store"
 )
+
+// TestMain lets this program be the child that opens a file.
+func TestMain(m *testing.M) {
+	gdalchild.Main()
+	os.Exit(m.Run())
+}
 
 // open makes an empty store.
 func open(t testing.TB) *sqlite.DB {

@@ -1,18 +1,25 @@
+//go:build cgo && !nogdal
+
 package ingest_test
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/gdal"
+	"github.com/rasterbase/rasterbase/gdal/gdalchild"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/raster"
 )
@@ -126,6 +133,61 @@ func everyFile(t *testing.T, path string, facts [][]string) {
 		if i < len(facts) {
 			compareFacts(t, i, b, facts[i])
 		}
+	}
+	if ext := filepath.Ext(path); ext == ".zip" || ext == ".gz" || rev.Grid.Width*rev.Grid.Height > 4_000_000 {
+		return
+	}
+	baseIsTheFile(t, c, path)
+}
+
+// A damaged file, opened in a child process, ends in an error for the user or
+// in a layer, within a time; a failure leaves nothing, and another layer of the
+// store is served as before.
+func TestCorruptFiles(t *testing.T) {
+	dir := testdata(t)
+	files, err := os.ReadDir(filepath.Join(dir, "corrupt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := open(t)
+	p := parser(t, st, gdalchild.Opener{})
+	good, err := p.Import(t.Context(), ingest.Request{Source: filepath.Join(dir, "dem/luxembourg_elev.tif")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, st, good.ID)
+	stored, err := st.Tiles().Revisions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		t.Run(f.Name(), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			layer, err := p.Import(ctx, ingest.Request{Source: filepath.Join(dir, "corrupt", f.Name()), Settings: rasterbase.Settings{SRID: 32631}}, nil)
+			if ctx.Err() != nil {
+				t.Fatal("it takes too long")
+			}
+			if err == nil {
+				r := contents(t, st, layer.ID).rev
+				t.Logf("parsed: %d x %d, %d tiles", r.Grid.Width, r.Grid.Height, r.BaseTiles+r.PyramidTiles)
+				if err := p.Delete(t.Context(), layer.ID); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				t.Logf("refused: %v", err)
+				if rasterbase.CodeOf(err) == rasterbase.Internal || strings.Contains(err.Error(), "rasterbase-source") {
+					t.Errorf("the reason is not one for the user: %v", err)
+				}
+			}
+			left, err := st.Tiles().Revisions(t.Context())
+			if err != nil || !slices.Equal(left, stored) {
+				t.Errorf("stored are %v, %v", left, err)
+			}
+		})
+	}
+	if after := contents(t, st, good.ID); !reflect.DeepEqual(before, after) {
+		t.Error("the layer that was there before has changed")
 	}
 }
 
