@@ -144,7 +144,7 @@ func fill(t *testing.T, dir string, room int64) (filler string) {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		t.Fatal(err)
 	}
-	free := int64(s.Bavail) * int64(s.Bsize)
+	free := int64(s.Bavail) * s.Bsize
 	t.Logf("%d of %d bytes are left free", min(room, free), free)
 	filler = filepath.Join(dir, "filler")
 	if err := os.WriteFile(filler, make([]byte, max(0, free-room)), 0o600); err != nil {
