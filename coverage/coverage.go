@@ -65,10 +65,9 @@ type WindowRequest struct {
 	Bands         []int
 }
 
-// SummaryQuery is a box of summary pages of a level, inclusive. A box of zeros
-// means all pages.
+// SummaryQuery selects summary pages of a level.
 type SummaryQuery struct {
-	Level                  Level
-	Depth                  int
-	MinX, MinY, MaxX, MaxY int
+	Level Level
+	Depth int
+	Pages *store.PageBox // nil: all pages
 }

@@ -313,6 +313,12 @@ func TestVersionsDifferAndStay(t *testing.T) {
 	if pages, err := b.Summaries(t.Context(), coverage.SummaryQuery{}); err != nil || len(pages) != 1 || len(pages[0].Cells) != 6 {
 		t.Errorf("the summaries are %v, %v", pages, err)
 	}
+	for _, box := range []store.PageBox{{}, {MinX: 1, MinY: 1, MaxX: 2, MaxY: 2}} { // the only page, and others
+		pages, err := b.Summaries(t.Context(), coverage.SummaryQuery{Pages: &box})
+		if want := box == (store.PageBox{}); err != nil || (len(pages) == 1) != want {
+			t.Errorf("the summaries of the pages %v are %v, %v", box, pages, err)
+		}
+	}
 }
 
 // degrees is a coverage in longitude and latitude: only its grid matters.

@@ -77,9 +77,9 @@ func (c *Layer) Version() string { return fmt.Sprintf("r%d", c.rev.ID) }
 func (c *Layer) Summaries(ctx context.Context, q SummaryQuery) ([]store.SummaryPage, error) {
 	var pages []store.SummaryPage
 	err := c.st.Catalog().View(ctx, func(tx store.Tx) error {
+		pages = nil
 		for p, err := range tx.Revisions().Summaries(ctx, store.SummaryQuery{
-			Revision: c.rev.ID, Kind: q.Level.Kind, Z: q.Level.Zoom, Depth: q.Depth,
-			MinX: q.MinX, MinY: q.MinY, MaxX: q.MaxX, MaxY: q.MaxY,
+			Revision: c.rev.ID, Kind: q.Level.Kind, Z: q.Level.Zoom, Depth: q.Depth, Pages: q.Pages,
 		}) {
 			if err != nil {
 				return err
@@ -194,7 +194,9 @@ func (c *Layer) mayBeMissing(ctx context.Context, k store.TileKey) error {
 	px, py := k.X/store.PageSize, k.Y/store.PageSize
 	lost := false
 	err := c.st.Catalog().View(ctx, func(tx store.Tx) error {
-		q := store.SummaryQuery{Revision: c.rev.ID, Kind: k.Kind, Z: k.Z, MinX: px, MaxX: px, MinY: py, MaxY: py}
+		lost = false
+		page := store.PageBox{MinX: px, MinY: py, MaxX: px, MaxY: py}
+		q := store.SummaryQuery{Revision: c.rev.ID, Kind: k.Kind, Z: k.Z, Pages: &page}
 		for p, err := range tx.Revisions().Summaries(ctx, q) {
 			if err != nil {
 				return err
@@ -202,9 +204,6 @@ func (c *Layer) mayBeMissing(ctx context.Context, k store.TileKey) error {
 			for _, cell := range p.Cells {
 				lost = lost || cell.X == k.X && cell.Y == k.Y && c.hasSet(cell.Summary, k.BandSet)
 			}
-			// With all four zero the query means every page: the first is
-			// the one asked for, or it is not there.
-			break
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/rasterbase/rasterbase/store"
@@ -16,6 +17,9 @@ type catalog struct{ db *DB }
 type tx struct {
 	*sql.Tx
 	db *DB
+	// statements are those of the connections that only read; nil: none.
+	statements *statements
+	unprepared []string // queries that were made without a statement
 	// added and cancelled tell that workers of this process should look, once
 	// the transaction is kept.
 	added, cancelled bool
@@ -30,8 +34,12 @@ func (c catalog) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err != nil {
 		return c.failed(ctx, err, "reading the catalog")
 	}
-	defer func() { _ = t.Rollback() }() // it has changed nothing
-	return c.failed(ctx, fn(&tx{Tx: t, db: c.db}), "reading the catalog")
+	read := &tx{Tx: t, db: c.db, statements: c.db.statements}
+	defer func() {
+		_ = t.Rollback() // it has changed nothing
+		read.statements.keep(ctx, read.unprepared)
+	}()
+	return c.failed(ctx, fn(read), "reading the catalog")
 }
 
 // Update runs fn on the writing connection. With the context of a job's
@@ -90,6 +98,35 @@ func (t *tx) Revisions() store.Revisions { return revisions{t} }
 func (t *tx) Parses() store.Parses       { return parses{t} }
 func (t *tx) Legends() store.Legends     { return legends{t} }
 func (t *tx) Jobs() store.Jobs           { return jobs{t} }
+
+// QueryContext makes a query with its kept statement, if it has one.
+func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := t.prepared(query); s != nil {
+		return t.StmtContext(ctx, s).QueryContext(ctx, args...)
+	}
+	return t.Tx.QueryContext(ctx, query, args...)
+}
+
+// QueryRowContext makes a query for one row with its kept statement, if it has
+// one.
+func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := t.prepared(query); s != nil {
+		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+	}
+	return t.Tx.QueryRowContext(ctx, query, args...)
+}
+
+// prepared gives the kept statement of a query, or notes that it has none.
+func (t *tx) prepared(query string) *sql.Stmt {
+	if t.statements == nil {
+		return nil
+	}
+	s := t.statements.get(query)
+	if s == nil && !slices.Contains(t.unprepared, query) {
+		t.unprepared = append(t.unprepared, query)
+	}
+	return s
+}
 
 // scanner is a row, or rows at one of them.
 type scanner interface{ Scan(...any) error }

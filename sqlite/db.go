@@ -31,6 +31,9 @@ type Options struct {
 	// Backoff is the pause before a failed job is tried for the second time;
 	// it doubles each time, up to an hour. 0: 1 s.
 	Backoff time.Duration
+	// GiveUp is how long a worker goes on trying when it cannot write how a job
+	// ended, or cannot look for jobs, before it returns the error; 0: 5 s.
+	GiveUp time.Duration
 	// OpenTileFiles bounds how many revisions' files are kept open; 0: 64.
 	OpenTileFiles int
 }
@@ -46,6 +49,7 @@ func (o Options) withDefaults() Options {
 	o.Heartbeat = cmp.Or(o.Heartbeat, time.Second)
 	o.Poll = cmp.Or(o.Poll, 500*time.Millisecond)
 	o.Backoff = cmp.Or(o.Backoff, time.Second)
+	o.GiveUp = cmp.Or(o.GiveUp, 5*time.Second)
 	o.OpenTileFiles = cmp.Or(o.OpenTileFiles, 64)
 	return o
 }
@@ -57,9 +61,11 @@ type DB struct {
 	o       Options
 	writer  *sql.DB // one connection: writing transactions queue for it
 	readers *sql.DB
-	tiles   *tiles
-	sources *sources
-	queue   *queue
+	// statements are prepared queries of readers.
+	statements *statements
+	tiles      *tiles
+	sources    *sources
+	queue      *queue
 }
 
 var _ store.Store = (*DB)(nil)
@@ -110,6 +116,7 @@ func (db *DB) openCatalog(ctx context.Context) (err error) {
 	n := max(4, 2*runtime.GOMAXPROCS(0))
 	db.readers.SetMaxOpenConns(n)
 	db.readers.SetMaxIdleConns(n)
+	db.statements = newStatements(db.readers)
 	return db.readers.PingContext(ctx)
 }
 
@@ -144,6 +151,9 @@ func (db *DB) Close() error {
 	}
 	if db.tiles != nil {
 		errs = append(errs, db.tiles.close())
+	}
+	if db.statements != nil {
+		errs = append(errs, db.statements.close())
 	}
 	for _, d := range []*sql.DB{db.readers, db.writer} {
 		if d != nil {

@@ -67,17 +67,20 @@ func (q *queue) next(ctx context.Context, w wanted) (time.Time, error) {
 		SELECT min(not_before) AS t FROM jobs WHERE `+isWanted+`
 		UNION ALL SELECT min(lease_until) FROM jobs WHERE state = 'running')`, w.kinds, w.only).Scan(&at)
 	if err != nil || at == nil {
-		return time.Time{}, err
+		return time.Time{}, catalog{q.db}.failed(ctx, err, "reading the catalog")
 	}
 	return time.UnixMicro(*at), nil
 }
 
-// take gives dead workers' jobs back and leases the next wanted job, nil when
+// take gives dead workers' jobs back, removes old ones and leases the next wanted job, nil when
 // there is none.
 func (q *queue) take(ctx context.Context, w wanted) (l *lease, err error) {
 	err = catalog{q.db}.update(ctx, func(t *tx) error {
 		l = nil
 		if err := q.reap(ctx, t); err != nil {
+			return err
+		}
+		if err := q.purge(ctx, t); err != nil {
 			return err
 		}
 		token := rand.Text()
@@ -114,6 +117,18 @@ func (q *queue) reap(ctx context.Context, t *tx) error {
 	}
 	return nil
 }
+
+// purgeChunk bounds what is purged at a time. It is more than what is added in
+// that time: one job.
+const purgeChunk = 50
+
+// purge removes jobs that ended long ago, the oldest first.
+func (q *queue) purge(ctx context.Context, t *tx) error {
+	_, err := t.ExecContext(ctx, purgeJobs, q.db.now().Add(-store.JobKept).UnixMicro(), purgeChunk)
+	return err
+}
+
+const purgeJobs = `DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE ended < ? ORDER BY ended LIMIT ?)`
 
 // renew prolongs a lease and tells whether the job is to be cancelled. The
 // error matches ErrLeaseLost when the job belongs to somebody else.

@@ -140,14 +140,18 @@ func (o *openFiles) drop(k store.RevisionKey) error {
 	return nil
 }
 
+// errTaken says that another user of a file has or had it for himself.
+var errTaken = errors.New("another user has the file for himself")
+
 // exclusive takes a file out, waits until the caller is its only user, and
-// runs fn. Others who ask for the file wait until it is done.
+// runs fn. Others who ask for the file wait until it is done. The error is
+// errTaken, at once, when somebody else was first: he waits for the caller's
+// release, and only the file, acquired anew, tells what came of it.
 func (o *openFiles) exclusive(ctx context.Context, f *tileFile, fn func() error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.taken[f.key] || f.gone {
-		// Somebody else is at it: wait for the end, and then it is done.
-		return o.wait(ctx, func() bool { return !o.taken[f.key] })
+		return errTaken
 	}
 	o.taken[f.key] = true
 	o.remove(f)

@@ -185,10 +185,10 @@ func (x revisions) Summaries(ctx context.Context, q store.SummaryQuery) iter.Seq
 			yield(store.SummaryPage{}, fmt.Errorf("reading summaries: %w", err))
 			return
 		}
-		if q.MinX == 0 && q.MinY == 0 && q.MaxX == 0 && q.MaxY == 0 {
-			q.MinX, q.MinY, q.MaxX, q.MaxY = math.MinInt32, math.MinInt32, math.MaxInt32, math.MaxInt32
+		if q.Pages == nil {
+			q.Pages = &store.PageBox{MinX: math.MinInt32, MinY: math.MinInt32, MaxX: math.MaxInt32, MaxY: math.MaxInt32}
 		}
-		lastY, lastX := q.MinY, math.MinInt32
+		lastY, lastX := q.Pages.MinY, math.MinInt
 		for {
 			pages, err := x.summaryChunk(ctx, q, lastY, lastX)
 			if err != nil {
@@ -208,7 +208,7 @@ func (x revisions) Summaries(ctx context.Context, q store.SummaryQuery) iter.Seq
 	}
 }
 
-// summaryChunk reads the pages of the box that follow a place.
+// summaryChunk reads the pages of the box, which is not nil, that follow a place.
 func (x revisions) summaryChunk(ctx context.Context, q store.SummaryQuery, afterY, afterX int) ([]store.SummaryPage, error) {
 	scan := func(row scanner) (store.SummaryPage, error) {
 		p := store.SummaryPage{Kind: q.Kind, Z: q.Z, Depth: q.Depth}
@@ -221,7 +221,7 @@ func (x revisions) summaryChunk(ctx context.Context, q store.SummaryQuery, after
 	return collect(ctx, x.tx, scan, `SELECT y, x, page FROM summaries
 		WHERE revision_id = ? AND kind = ? AND z = ? AND depth = ? AND (y, x) > (?, ?) AND y <= ? AND x BETWEEN ? AND ?
 		ORDER BY y, x LIMIT ?`,
-		q.Revision, int(q.Kind), q.Z, q.Depth, afterY, afterX, q.MaxY, q.MinX, q.MaxX, summaryChunk)
+		q.Revision, int(q.Kind), q.Z, q.Depth, afterY, afterX, q.Pages.MaxY, q.Pages.MinX, q.Pages.MaxX, summaryChunk)
 }
 
 func (x revisions) CustomSRID(ctx context.Context, crs rasterbase.CRS) (int, error) {

@@ -120,12 +120,15 @@ func (t *tiles) Put(ctx context.Context, batch []store.Tile) error {
 
 // Seal syncs the file and makes it read-only.
 func (t *tiles) Seal(ctx context.Context, k store.RevisionKey) error {
-	err := t.with(ctx, k, "sealing", func(f *tileFile) error {
-		if f.sealed {
-			return nil
-		}
-		return t.open.exclusive(ctx, f, func() error { return f.seal(ctx) })
-	})
+	err := errTaken
+	for errors.Is(err, errTaken) { // whoever had the file may have failed to seal it
+		err = t.with(ctx, k, "sealing", func(f *tileFile) error {
+			if f.sealed {
+				return nil
+			}
+			return t.open.exclusive(ctx, f, func() error { return f.seal(ctx) })
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,11 @@ import (
 // be used after its function returned, nor by two goroutines at once; an update
 // must not be begun inside another one.
 //
+// fn may be run more than once: a backend may have to run a transaction again
+// when another one got in its way. What the run before did to the catalog is
+// undone then, but not what it did to variables of the caller. So fn must set
+// what it hands out, anew in each run, and not add to it.
+//
 // An update with the context of a job's handler, or one made from it, fails
 // with [ErrLeaseLost] once the job belongs to another worker.
 type Catalog interface {

@@ -12,49 +12,71 @@ import (
 
 // FindLayer gives the layer that a person or a URL names: by its id (all
 // digits), its slug, or the file name of its source with or without .zip. The
-// error matches [ErrNotExist] when there is none, and has code conflict when
-// several layers share the file name; it lists them then.
+// error is that of [NoLayer] when there is none, and that of [Ambiguous] when
+// several layers share the file name.
 func FindLayer(ctx context.Context, tx Tx, ref string) (*rasterbase.Layer, error) {
-	if ref != "" && strings.Trim(ref, "0123456789") == "" {
-		if id, err := strconv.ParseInt(ref, 10, 64); err == nil {
-			l, err := tx.Layers().Get(ctx, rasterbase.LayerID(id))
-			if err == nil || !errors.Is(err, ErrNotExist) {
-				return l, err
-			}
-		}
-		return nil, noLayer(ref)
+	found, err := FindLayers(ctx, tx, ref)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, NoLayer(ref)
+	case len(found) > 1:
+		return nil, Ambiguous(ref, found)
 	}
+	return found[0], nil
+}
+
+// FindLayers gives the layers that ref can mean, as [FindLayer] reads it: at
+// most one by id or slug, or else all whose source has this file name, ordered
+// by id. That there is none is not an error. Whoever may not see all layers is
+// to be told of those that are left without the others.
+func FindLayers(ctx context.Context, tx Tx, ref string) ([]*rasterbase.Layer, error) {
 	if ref == "" {
-		return nil, noLayer(ref)
+		return nil, nil
+	}
+	if strings.Trim(ref, "0123456789") == "" {
+		id, err := strconv.ParseInt(ref, 10, 64)
+		if err != nil { // no id is so large
+			return nil, nil
+		}
+		l, err := tx.Layers().Get(ctx, rasterbase.LayerID(id))
+		switch {
+		case errors.Is(err, ErrNotExist):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		return []*rasterbase.Layer{l}, nil
 	}
 	for _, f := range []LayerFilter{{Slug: ref}, {FileName: ref}} {
 		found, _, err := tx.Layers().Find(ctx, f)
 		if err != nil {
 			return nil, fmt.Errorf("looking for layer %q: %w", ref, err)
 		}
-		switch len(found) {
-		case 0:
-		case 1:
-			return found[0], nil
-		default:
-			return nil, severalLayers(ref, found)
+		if len(found) > 0 {
+			return found, nil
 		}
 	}
-	return nil, noLayer(ref)
+	return nil, nil
 }
 
-func noLayer(ref string) error {
+// NoLayer makes the error for a layer that nothing is called by: it matches
+// [ErrNotExist] and has code not found.
+func NoLayer(ref string) error {
 	e := rasterbase.Errorf(rasterbase.NotFound, "there is no layer %q", ref)
 	e.Err = ErrNotExist
 	return e.WithHint("`rasterbase layers list` shows what there is").WithField("layer")
 }
 
-func severalLayers(ref string, found []*rasterbase.Layer) error {
-	list := make([]string, len(found))
-	for i, l := range found {
+// Ambiguous makes the error for a file name that several layers share: it has
+// code conflict and lists them.
+func Ambiguous(ref string, layers []*rasterbase.Layer) error {
+	list := make([]string, len(layers))
+	for i, l := range layers {
 		list[i] = fmt.Sprintf("%d (%s)", l.ID, l.Name)
 	}
-	return rasterbase.Errorf(rasterbase.Conflict, "%d layers come from %q: %s", len(found), ref, strings.Join(list, ", ")).
+	return rasterbase.Errorf(rasterbase.Conflict, "%d layers come from %q: %s", len(layers), ref, strings.Join(list, ", ")).
 		WithHint("name one by its id").WithField("layer")
 }
 

@@ -83,11 +83,20 @@ type WorkOptions struct {
 	Until func(context.Context) (bool, error)
 }
 
-// Queue runs jobs.
+// JobKept is how long a job that has ended can still be looked up.
+const JobKept = 7 * 24 * time.Hour
+
+// Queue runs jobs. It removes jobs that ended longer than [JobKept] ago, some at
+// a time, when it takes others.
 type Queue interface {
 	// Work leases jobs and runs them until ctx is done, then waits for the
 	// running ones to return and hands back what is not finished. That is not
 	// an error; a store that is closed meanwhile is. A worker that dies gives
 	// its jobs back within seconds, each with one attempt gone.
+	//
+	// Work returns an error when it cannot write how a job ended, or cannot
+	// look for jobs, although it tries for some seconds: the disk may be full.
+	// The jobs that it could not write about are then left as those of a worker
+	// that died. It may be called again; a server does so after a pause.
 	Work(ctx context.Context, o WorkOptions) error
 }

@@ -23,11 +23,15 @@ type SummaryCell struct {
 	rasterbase.Summary
 }
 
-// SummaryQuery selects pages of a revision. A box of zeros selects all pages.
+// PageBox is a box of pages, its edges among them. A box whose maximum is
+// below its minimum has none.
+type PageBox struct{ MinX, MinY, MaxX, MaxY int }
+
+// SummaryQuery selects pages of a revision.
 type SummaryQuery struct {
-	Revision               rasterbase.RevisionID
-	Kind                   rasterbase.Kind
-	Z                      int
-	Depth                  int
-	MinX, MinY, MaxX, MaxY int // of pages, inclusive
+	Revision rasterbase.RevisionID
+	Kind     rasterbase.Kind
+	Z        int
+	Depth    int
+	Pages    *PageBox // nil: all pages
 }

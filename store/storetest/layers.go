@@ -231,19 +231,32 @@ func findLayer(t *testing.T, s store.Store) {
 	find := func(ref string) (*rasterbase.Layer, error) {
 		return tryGet(t, s, func(tx store.Tx) (*rasterbase.Layer, error) { return store.FindLayer(t.Context(), tx, ref) })
 	}
+	several := func(ref string) []string {
+		t.Helper()
+		found, err := tryGet(t, s, func(tx store.Tx) ([]*rasterbase.Layer, error) { return store.FindLayers(t.Context(), tx, ref) })
+		must(t, err)
+		names := []string{}
+		for _, l := range found {
+			names = append(names, l.Name)
+		}
+		return names
+	}
 	first, err := find("alpha")
 	must(t, err)
 	for _, ref := range []string{fmt.Sprint(first.ID), "a.tif", "a.tif.zip"} {
 		l, err := find(ref)
 		must(t, err)
 		wantEqual(t, "the layer for "+ref, l.ID, first.ID)
+		wantDeepEqual(t, "the layers for "+ref, several(ref), []string{"Alpha"})
 	}
+	wantDeepEqual(t, "the layers for a shared file name", several("b.tif.zip"), []string{"B one", "B two"})
 	_, err = find("b.tif")
 	wantCode(t, err, rasterbase.Conflict)
 	if err == nil || !strings.Contains(err.Error(), "B one") || !strings.Contains(err.Error(), "B two") {
 		t.Errorf("the error does not list the layers: %v", err)
 	}
 	for _, ref := range []string{"", "none", "99999", "99999999999999999999999", "Alpha", "-1"} {
+		wantDeepEqual(t, "the layers for "+ref, several(ref), []string{})
 		_, err = find(ref)
 		wantNotExist(t, err)
 		if err == nil || !strings.Contains(err.Error(), "rasterbase layers list") {

@@ -302,18 +302,27 @@ func summaryBoxes(t *testing.T, s store.Store) {
 		pages = append(pages, store.SummaryPage{Kind: rasterbase.Pyramid, Z: 9, X: i / side, Y: i % side})
 	}
 	update(t, s, func(tx store.Tx) error { return tx.Revisions().PutSummaries(t.Context(), r.ID, pages) })
-	for _, box := range [][4]int{{0, 0, 0, 0}, {3, 2, 5, 4}, {0, 0, 8, 0}, {8, 8, 99, 99}, {20, 20, 30, 30}, {0, 3, 0, 8}} {
+	for _, box := range []*store.PageBox{
+		nil,
+		{MinX: 0, MinY: 0, MaxX: 0, MaxY: 0},
+		{MinX: 3, MinY: 2, MaxX: 5, MaxY: 4},
+		{MinX: 0, MinY: 0, MaxX: 8, MaxY: 0},
+		{MinX: 0, MinY: 3, MaxX: 0, MaxY: 8},
+		{MinX: 8, MinY: 8, MaxX: 99, MaxY: 99},
+		{MinX: -5, MinY: -5, MaxX: 1, MaxY: 1},
+		{MinX: 20, MinY: 20, MaxX: 30, MaxY: 30},
+		{MinX: 5, MinY: 5, MaxX: 4, MaxY: 4},
+	} {
 		var want []string
 		for y := range side {
 			for x := range side {
-				if box == [4]int{} || x >= box[0] && y >= box[1] && x <= box[2] && y <= box[3] {
+				if box == nil || x >= box.MinX && y >= box.MinY && x <= box.MaxX && y <= box.MaxY {
 					want = append(want, fmt.Sprint(x, " ", y))
 				}
 			}
 		}
 		var got []string
-		for _, p := range readSummaries(t, s, store.SummaryQuery{Revision: r.ID, Kind: rasterbase.Pyramid, Z: 9,
-			MinX: box[0], MinY: box[1], MaxX: box[2], MaxY: box[3]}) {
+		for _, p := range readSummaries(t, s, store.SummaryQuery{Revision: r.ID, Kind: rasterbase.Pyramid, Z: 9, Pages: box}) {
 			got = append(got, fmt.Sprint(p.X, " ", p.Y))
 		}
 		if !slices.Equal(got, want) {
