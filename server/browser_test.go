@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"image/color"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/internal/browsertest"
+	"github.com/rasterbase/rasterbase/internal/testlayer"
 	"github.com/rasterbase/rasterbase/server"
 )
 
@@ -113,4 +115,64 @@ func TestThePageWithTilesOfOtherSizes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The map opens on the newest layer and on those that lie near to it, so that a
+// small one among others far away is not a dot.
+func TestTheMapOpensOnTheNewestLayer(t *testing.T) {
+	small := func(name string, x, y int) testlayer.Spec {
+		s := stripes(name, nil)
+		s.MaxZoom, s.X, s.Y, s.Width, s.Height = 12, x, y, 512, 512
+		return s
+	}
+	world := stripes("World", nil)
+	world.MaxZoom, world.X, world.Y, world.Width, world.Height = 1, 0, 0, 512, 512
+	field, neighbour, far := small("Field", 2150*256, 1400*256), small("Neighbour", 2153*256, 1401*256), small("Far", 300*256, 2600*256)
+	for name, c := range map[string]struct {
+		layers []testlayer.Spec
+		seen   []bool // of each, whether it is inside the map
+	}{
+		"among far ones": {[]testlayer.Spec{world, far, neighbour, field}, []bool{false, false, true, true}},
+		"of two":         {[]testlayer.Spec{far, field}, []bool{false, true}},
+		"the world last": {[]testlayer.Spec{field, far, world}, []bool{true, true, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStore(t)
+			for _, spec := range c.layers {
+				add(t, st, spec)
+			}
+			web := httptest.NewServer(newServer(t, server.Config{Store: st}))
+			defer web.Close()
+			b := browsertest.New(t, filepath.Join("web", "dist"))
+			b.Device(1280, 800, "light")
+			b.Open(web.URL)
+			b.Shot("newest-" + strings.ReplaceAll(name, " ", "-"))
+			v := browsertest.Evaluate[view](b, `(() => {
+				const map = document.getElementById("map").getBoundingClientRect();
+				const img = document.querySelector("#map .raster img.leaflet-tile");
+				const [, z, x, y] = new URL(img.src).pathname.match(/(\d+)\/(\d+)\/(\d+)\.png$/).map(Number);
+				const r = img.getBoundingClientRect();
+				return { World: r.width * 2 ** z, Left: r.left - map.left - x * r.width, Top: r.top - map.top - y * r.width, Width: map.width, Height: map.height };
+			})()`)
+			for i, spec := range c.layers {
+				first, last := v.place(spec, 0), v.place(spec, 1)
+				inside := first[0] > 0 && first[1] > 0 && last[0] < v.Width && last[1] < v.Height
+				if inside != c.seen[i] {
+					t.Errorf("%s is seen: %v, from %v to %v of %+v", spec.Layer.Name, inside, first, last, v)
+				}
+				if newest := i == len(c.layers)-1; newest && last[0]-first[0] < 40 {
+					t.Errorf("the newest is %v pixels wide", last[0]-first[0])
+				}
+			}
+		})
+	}
+}
+
+// view is where the world lies on the map, in pixels of the screen.
+type view struct{ World, Left, Top, Width, Height float64 }
+
+// place is the upper left (0) or lower right (1) corner of a layer.
+func (v view) place(s testlayer.Spec, corner int) [2]float64 {
+	pixel := v.World / (256 * math.Exp2(float64(s.MaxZoom)))
+	return [2]float64{v.Left + pixel*float64(s.X+corner*s.Width), v.Top + pixel*float64(s.Y+corner*s.Height)}
 }

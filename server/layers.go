@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/rasterbase/rasterbase"
@@ -42,7 +43,7 @@ func (s *Server) listLayers(w http.ResponseWriter, r *http.Request) error {
 	if out.Offset, err = bounded(q, "offset", 0, 0, math.MaxInt32); err != nil {
 		return err
 	}
-	found, total, err := s.readable(r, filter, out.Limit, out.Offset)
+	found, total, err := s.readable(r, choice{filter: filter, limit: out.Limit, offset: out.Offset})
 	if err != nil {
 		return err
 	}
@@ -55,28 +56,37 @@ func (s *Server) listLayers(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, r, out, hidden)
 }
 
+// choice says which layers to list.
+type choice struct {
+	filter        store.LayerFilter
+	newest        bool // first, instead of last
+	limit, offset int
+}
+
 // readable gives the layers that match and that the sender of the request may
 // read, and how many there are without limit and offset. Whom Auth lets read
 // what is not for the store to know, so the pages are cut here.
-func (s *Server) readable(r *http.Request, f store.LayerFilter, limit, offset int) (out []known, total int, err error) {
+func (s *Server) readable(r *http.Request, c choice) (out []known, total int, err error) {
 	ctx := r.Context()
 	who, err := s.c.Auth.Principal(r)
 	if err != nil {
 		return nil, 0, err
 	}
 	err = s.view(ctx, func(tx store.Tx) error {
-		out, total = nil, 0
-		layers, _, err := tx.Layers().Find(ctx, f)
+		out = nil
+		layers, _, err := tx.Layers().Find(ctx, c.filter)
 		if err != nil {
 			return err
 		}
-		for _, l := range layers {
-			if s.c.Auth.May(ctx, who, rasterbase.Read, l) != nil {
-				continue
-			}
-			if total++; total <= offset || len(out) == limit {
-				continue
-			}
+		if layers, err = s.visible(ctx, who, layers); err != nil {
+			return err
+		}
+		if c.newest {
+			slices.Reverse(layers)
+		}
+		total = len(layers)
+		first := min(c.offset, total)
+		for _, l := range layers[first:min(first+c.limit, total)] {
 			k, err := read(ctx, tx, l)
 			if err != nil {
 				return err
@@ -119,11 +129,8 @@ func (s *Server) showLayer(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) readLayer(r *http.Request, ref string) (k known, err error) {
 	ctx := r.Context()
 	err = s.view(ctx, func(tx store.Tx) error {
-		l, err := s.findLayer(ctx, tx, ref)
+		l, err := s.findLayer(r, tx, ref)
 		if err != nil {
-			return blame(err, "layer")
-		}
-		if err := s.allowed(r, l); err != nil {
 			return err
 		}
 		k, err = read(ctx, tx, l)
@@ -154,14 +161,17 @@ type tileJSONDocument struct {
 // asked for.
 func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
+	legendRef, err := drawingParameters(q)
+	if err != nil {
+		return err
+	}
 	format := render.PNG
 	if f := q.Get("format"); f != "" {
-		var err error
 		if format, err = render.ParseFormat(f); err != nil {
 			return rasterbase.Errorf(rasterbase.Invalid, "there are no tiles of format %.20q", f).WithHint("png or jpg").WithField("format")
 		}
 	}
-	l, err := s.resolve(r, r.PathValue("layer"), q.Get("legend"))
+	l, err := s.resolve(r, r.PathValue("layer"), legendRef)
 	if err != nil {
 		return err
 	}
@@ -170,8 +180,8 @@ func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) error {
 		return withoutPyramid(rev)
 	}
 	params := url.Values{"v": {l.version}}
-	if q.Get("legend") != "" {
-		params.Set("legend", q.Get("legend"))
+	if legendRef != "" {
+		params.Set("legend", legendRef)
 	}
 	root := s.root(r)
 	doc := tileJSONDocument{

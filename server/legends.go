@@ -13,11 +13,15 @@ import (
 // legend answers a legend by id or title: [{"name","expression","color","code"}].
 func (s *Server) legend(w http.ResponseWriter, r *http.Request) error {
 	ctx, ref := r.Context(), r.PathValue("legend")
-	if err := s.allowed(r, nil); err != nil {
+	who, err := s.c.Auth.Principal(r)
+	if err != nil {
+		return err
+	}
+	if err := s.c.Auth.May(ctx, who, rasterbase.Read, nil); err != nil {
 		return err
 	}
 	var lg *rasterbase.Legend
-	err := s.view(ctx, func(tx store.Tx) (err error) {
+	err = s.view(ctx, func(tx store.Tx) (err error) {
 		lg, err = store.FindLegend(ctx, tx, ref)
 		if bare, ok := strings.CutSuffix(ref, ".json"); ok && rasterbase.CodeOf(err) == rasterbase.NotFound {
 			lg, err = store.FindLegend(ctx, tx, bare)
@@ -32,7 +36,10 @@ func (s *Server) legend(w http.ResponseWriter, r *http.Request) error {
 
 // layerLegend answers the legend of the layer that the query names.
 func (s *Server) layerLegend(w http.ResponseWriter, r *http.Request) error {
-	ref := r.URL.Query().Get("layer")
+	ref, err := single(r.URL.Query(), "layer")
+	if err != nil {
+		return err
+	}
 	if ref == "" {
 		return rasterbase.Errorf(rasterbase.Invalid, "no legend is named").
 			WithHint("legend/{id or title}, or legend?layer={layer}").WithField("layer")
@@ -42,7 +49,7 @@ func (s *Server) layerLegend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if k.legend == nil {
-		return rasterbase.Errorf(rasterbase.NotFound, "layer %d has no legend: it is drawn in its own colours or in grey", k.layer.ID).WithField("layer")
+		return rasterbase.Errorf(rasterbase.NotFound, "layer %d has no legend: it is drawn in its own colours, in one for each value, or in grey", k.layer.ID).WithField("layer")
 	}
 	return writeLegend(w, r, k.legend, k.layer.Visibility == rasterbase.Private)
 }

@@ -73,6 +73,11 @@ func newPage() (*page, error) {
 	return p, err
 }
 
+// favicon answers browsers that ask for an icon without having read the page.
+func (s *Server) favicon(w http.ResponseWriter, r *http.Request) error {
+	return s.page.files["icon.svg"].write(w, r)
+}
+
 // asset answers one of the page's files.
 func (s *Server) asset(w http.ResponseWriter, r *http.Request) error {
 	a, ok := s.page.files[r.PathValue("file")]
@@ -112,9 +117,10 @@ type layerData struct {
 	Visible     bool               `json:"visible"`
 }
 
-// mapPage answers the page with the map and the list of layers.
+// mapPage answers the page with the map and the list of layers, the newest
+// first.
 func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
-	found, total, err := s.readable(r, listAll, defaultLimit, 0)
+	found, total, err := s.readable(r, choice{limit: defaultLimit, newest: true})
 	if err != nil {
 		return err
 	}
@@ -127,12 +133,12 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 	root := s.root(r)
 	for _, k := range found {
 		hidden = hidden || k.layer.Visibility == rasterbase.Private
-		view := k.view(root)
-		data, err := s.layerData(r.Context(), k)
+		data, st, err := s.layerData(r.Context(), k)
+		view := k.view(root, st)
 		switch {
 		case err != nil:
 			s.c.Log.WarnContext(r.Context(), "a layer is left off the map", "layer", k.layer.ID, "error", err)
-			view.Shown, view.Status, view.StatusClass = false, "cannot be drawn", "failed"
+			view.Status, view.StatusClass = "cannot be drawn", "failed"
 		case data != nil:
 			data.Visible = len(v.Data.Layers) < shownAtStart
 			v.Data.Layers = append(v.Data.Layers, *data)
@@ -147,18 +153,19 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 	return answer{contentType: "text/html; charset=utf-8", body: body.Bytes(), private: hidden}.write(w, r)
 }
 
-// layerData is nil for a layer without map tiles.
-func (s *Server) layerData(ctx context.Context, k known) (*layerData, error) {
+// layerData is what the script needs of a layer and how it is drawn; both are
+// nil for a layer without map tiles.
+func (s *Server) layerData(ctx context.Context, k known) (*layerData, *style, error) {
 	if !k.drawable() {
-		return nil, nil
+		return nil, nil, nil
 	}
 	cov, err := s.open(ctx, k.layer)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	st, err := s.styleOf(cov.Revision(), k.legend)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b := clip(k.rev.Bounds)
 	return &layerData{
@@ -168,7 +175,7 @@ func (s *Server) layerData(ctx context.Context, k known) (*layerData, error) {
 		MaxZoom:     k.rev.MaxZoom,
 		TileSize:    k.rev.TileSize,
 		Attribution: strings.TrimSpace(k.layer.Attribution),
-	}, nil
+	}, st, nil
 }
 
 // drawable reports whether there are map tiles.

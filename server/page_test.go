@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +48,56 @@ func TestThePageListsLayersOfEveryStatus(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?:href|src)="([^"]*)"`).FindAllStringSubmatch(body, -1) {
 		if strings.HasPrefix(m[1], "/") || strings.Contains(m[1], "//") {
 			t.Errorf("%q is not relative", m[1])
+		}
+	}
+}
+
+func TestThePageListsTheNewestFirst(t *testing.T) {
+	st := newStore(t)
+	for i := range 103 { // more than one page of the list
+		create(t, st, rasterbase.Layer{Name: fmt.Sprintf("number %03d", i), Visibility: rasterbase.Public})
+	}
+	s := newServer(t, server.Config{Store: st})
+	var names []string
+	for _, m := range regexp.MustCompile(`<bdi>(number \d+)</bdi>`).FindAllStringSubmatch(get(t, s, "/").Body.String(), -1) {
+		names = append(names, m[1])
+	}
+	if len(names) != 100 || names[0] != "number 102" || names[99] != "number 003" || !slices.IsSortedFunc(names, func(a, b string) int { return strings.Compare(b, a) }) {
+		t.Errorf("the page lists %q", names)
+	}
+	if first := decode[list](t, get(t, s, "/layers")).Items[0].Name; first != "number 000" {
+		t.Errorf("the list as JSON begins with %s", first)
+	}
+}
+
+func TestLongLegendsAreFolded(t *testing.T) {
+	for _, c := range []struct{ entries, folded int }{{3, 0}, {10, 0}, {11, 3}, {23, 15}} {
+		st := newStore(t)
+		var values []float64
+		lg := &rasterbase.Legend{Title: "Classes of cover"}
+		for i := range c.entries {
+			values = append(values, float64(i+1))
+			lg.Entries = append(lg.Entries, rasterbase.Entry{Semantics: rasterbase.Semantics{Name: fmt.Sprintf("class %d", i+1)}, Expression: fmt.Sprint(i + 1)})
+		}
+		update(t, st, func(ctx context.Context, tx store.Tx) error { return tx.Legends().Create(ctx, lg) })
+		spec := classes("Land cover", rasterbase.Categorical, values...)
+		spec.Layer.Legend = lg.ID
+		add(t, st, spec)
+		page := get(t, newServer(t, server.Config{Store: st}), "/").Body.String()
+		_, rest, _ := strings.Cut(page, `<div class="legend">`)
+		rest, _, _ = strings.Cut(rest, `<div class="controls">`)
+		first, more, found := strings.Cut(rest, "<details>")
+		if n := strings.Count(first, "<li>"); n != c.entries-c.folded {
+			t.Errorf("%d entries: %d are shown at first", c.entries, n)
+		}
+		if n := strings.Count(more, "<li>"); n != c.folded || found != (c.folded > 0) {
+			t.Errorf("%d entries: %d are folded", c.entries, n)
+		}
+		if found && !strings.Contains(more, fmt.Sprintf("Show all %d<", c.entries)) {
+			t.Errorf("%d entries: the page does not say how many there are", c.entries)
+		}
+		if !strings.Contains(first, "Classes of cover") {
+			t.Error("the legend's title is missing")
 		}
 	}
 }
@@ -93,5 +145,28 @@ func TestAssets(t *testing.T) {
 	}
 	for _, path := range []string{"/assets/page.html", "/assets/README.md", "/assets/none.js"} {
 		wantProblem(t, get(t, s, path), 404)
+	}
+}
+
+func TestFavicon(t *testing.T) {
+	s := newServer(t, server.Config{Store: newStore(t)})
+	w := get(t, s, "/favicon.ico")
+	wantStatus(t, w, 200)
+	if got := w.Header().Get("Content-Type"); got != "image/svg+xml" || !strings.Contains(w.Body.String(), "<svg") {
+		t.Errorf("%s: %.60s", got, w.Body)
+	}
+}
+
+func TestASlashTooManyIsTold(t *testing.T) {
+	st := newStore(t)
+	add(t, st, ramp("Elevation"))
+	s := newServer(t, server.Config{Store: st})
+	for path, hint := range map[string]string{"/layers/": "/layers", "/layers/1/": "/layers/1", "/healthz/": "/healthz"} {
+		if p := wantProblem(t, get(t, s, path), 404); !strings.HasSuffix(p.Hint, ": "+hint) {
+			t.Errorf("%s: %q", path, p.Hint)
+		}
+	}
+	if p := wantProblem(t, get(t, s, "/nowhere/"), 404); !strings.Contains(p.Hint, "layers lists") {
+		t.Errorf("%+v", p)
 	}
 }

@@ -8,11 +8,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/legend"
-	"github.com/rasterbase/rasterbase/store"
 )
-
-// listAll is the filter of the page's list.
-var listAll = store.LayerFilter{}
 
 // layerView is a layer as the page shows it, ready to print.
 type layerView struct {
@@ -43,22 +39,31 @@ type legendView struct {
 	Key       string
 	Title     string
 	Entries   []entryView
-	Long      bool // folded at first
+	More      []entryView // folded at first
 	Gradient  []stopView
 	Low, High string
 	Unit      string
+	Cut       string // which values lie outside of Low and High
+	Band      string // which of several bands is drawn
 	Note      string
 }
+
+// All is the number of entries.
+func (v *legendView) All() int { return len(v.Entries) + len(v.More) }
 
 type entryView struct{ Name, Code, Color, Alpha string }
 
 type stopView struct{ Offset, Color, Alpha string }
 
-// foldFrom is the number of entries from which a legend is folded at first.
-const foldFrom = 24
+// Legends with more entries than foldFrom show only the first of them until
+// they are unfolded.
+const (
+	foldFrom  = 10
+	firstShow = 8
+)
 
-// view prepares a layer for the page.
-func (k known) view(root string) layerView {
+// view prepares a layer for the page. The style is nil when it is not drawn.
+func (k known) view(root string, st *style) layerView {
 	l := k.layer
 	v := layerView{
 		ID: l.ID, Name: l.Name, FileName: l.Source.Name, Description: l.Description,
@@ -68,7 +73,7 @@ func (k known) view(root string) layerView {
 		v.Name = l.Slug
 	}
 	v.status(k.state(), k.rev != nil)
-	if !k.drawable() {
+	if st == nil {
 		if k.rev != nil && v.Status == "" {
 			v.Status = "parsed without map tiles"
 		}
@@ -82,7 +87,7 @@ func (k known) view(root string) layerView {
 	if k.legend != nil {
 		v.LegendPath = legendPath(k.legend.ID)
 	}
-	v.Legend = k.legendView()
+	v.Legend = k.legendView(st)
 	return v
 }
 
@@ -107,28 +112,45 @@ func (v *layerView) status(p parseJSON, published bool) {
 }
 
 // legendView explains the colours that the tiles have.
-func (k known) legendView() *legendView {
+func (k known) legendView(st *style) *legendView {
 	v := &legendView{Key: strconv.FormatInt(int64(k.layer.ID), 10)}
-	band := k.rev.Bands[0]
-	if k.legend == nil {
-		switch {
-		case colorBands(k.rev.Bands) != nil:
-			v.Note = "In its own colours"
-		case band.Count == 0:
-			v.Note = "No valid pixels"
-		case band.Min == band.Max:
-			v.Note = "Every pixel is " + number(band.Min)
-		default:
-			v.Gradient = []stopView{{"0", "#000000", "1"}, {"1", "#ffffff", "1"}}
-			v.Low, v.High, v.Unit = number(band.Min), number(band.Max), band.Unit
-		}
+	if st.colormap == nil {
+		v.Note = "In its own colours"
 		return v
 	}
-	shown := k.legend
-	if len(band.Histogram.Values) > 0 {
-		shown = legend.Present(k.legend, band.Histogram.Values)
+	band := k.rev.Bands[0]
+	if n := len(k.rev.Bands); n > 1 {
+		v.Band = fmt.Sprintf("band 1 of %d", n)
+		if text := strings.TrimSpace(band.Description); text != "" {
+			v.Band += ": " + text
+		}
 	}
-	v.Title = shown.Title
+	switch {
+	case st.legend != nil:
+		v.explain(st.legend, band, k.legend != nil)
+		if st.legend.Title != k.layer.Name {
+			v.Title = st.legend.Title
+		}
+	case band.Count == 0:
+		v.Note = "No valid pixels"
+	case band.Min == band.Max:
+		v.Note = "Every pixel is " + measure(band, band.Min)
+	default:
+		v.Gradient = []stopView{{"0", "#000000", "1"}, {"1", "#ffffff", "1"}}
+		v.Low, v.High, v.Unit = number(unscaled(band, st.grey.low)), number(unscaled(band, st.grey.high)), band.Unit
+		if st.grey.cut {
+			v.Cut = fmt.Sprintf("The range of nearly all pixels; values reach from %s to %s",
+				number(unscaled(band, band.Min)), measure(band, band.Max))
+		}
+	}
+	return v
+}
+
+// explain lists those entries of a legend that a band has values for.
+func (v *legendView) explain(shown *rasterbase.Legend, band rasterbase.Band, given bool) {
+	if given && len(band.Histogram.Values) > 0 {
+		shown = legend.Present(shown, band.Histogram.Values)
+	}
 	for _, e := range shown.Entries {
 		name := e.Semantics.Name
 		if name == "" {
@@ -137,11 +159,25 @@ func (k known) legendView() *legendView {
 		color, alpha := paint(e.Color)
 		v.Entries = append(v.Entries, entryView{Name: name, Code: strings.TrimSpace(e.Code), Color: color, Alpha: alpha})
 	}
-	v.Long = len(v.Entries) > foldFrom
+	if len(v.Entries) > foldFrom {
+		v.Entries, v.More = v.Entries[:firstShow], v.Entries[firstShow:]
+	}
 	if len(v.Entries) == 0 {
 		v.Note = "No value of the layer is in its legend"
 	}
-	return v
+}
+
+// unscaled is what a stored value means: in the band's unit, when it has one.
+func unscaled(b rasterbase.Band, v float64) float64 {
+	if b.Scale == 0 || b.Scale == 1 && b.Offset == 0 {
+		return v
+	}
+	return v*b.Scale + b.Offset
+}
+
+// measure writes what a stored value means, with its unit.
+func measure(b rasterbase.Band, v float64) string {
+	return strings.TrimSpace(number(unscaled(b, v)) + " " + b.Unit)
 }
 
 // paint splits a colour into what SVG's fill and fill-opacity take.

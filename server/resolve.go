@@ -24,36 +24,80 @@ type resolved struct {
 	version string // the v= of its addresses: changes with pixels and colours
 }
 
-// findLayer finds a layer by id, slug or source file name, and asks whether the
-// request may read it. How an id or a slug was resolved is remembered: then one
-// read tells whether it still holds. File names are looked up each time, since
-// another layer may have come to share one.
-func (s *Server) findLayer(ctx context.Context, tx store.Tx, ref string) (*rasterbase.Layer, error) {
-	if id, ok := s.refs.get(ref); ok {
-		l, err := tx.Layers().Get(ctx, id)
-		if err == nil && (l.Slug == ref || strconv.FormatInt(int64(l.ID), 10) == ref) {
-			return l, nil
-		}
-		s.refs.drop(ref)
-	}
-	l, err := store.FindLayer(ctx, tx, ref)
+// findLayer finds a layer that the sender of the request may read, by id, slug
+// or source file name. One that they may not read is answered as if it did not
+// exist, and does not make a name ambiguous, so that nobody learns of it.
+//
+// How an id or a slug was resolved is remembered: then one read tells whether
+// it still holds. File names are looked up each time, since another layer may
+// have come to share one.
+func (s *Server) findLayer(r *http.Request, tx store.Tx, ref string) (*rasterbase.Layer, error) {
+	ctx := r.Context()
+	who, err := s.c.Auth.Principal(r)
 	if err != nil {
 		return nil, err
 	}
-	if l.Slug == ref || strconv.FormatInt(int64(l.ID), 10) == ref {
-		s.refs.put(ref, l.ID)
+	if id, ok := s.refs.get(ref); ok {
+		l, err := tx.Layers().Get(ctx, id)
+		if err == nil && named(l, ref) {
+			if seen, err := s.visible(ctx, who, []*rasterbase.Layer{l}); err != nil || len(seen) == 1 {
+				return l, err
+			}
+		} else {
+			s.refs.drop(ref)
+		}
 	}
-	return l, nil
+	found, err := s.candidates(ctx, tx, who, ref)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no layer %.200q", ref).
+			WithHint("layers lists those that you may read").WithField("layer")
+	case len(found) > 1:
+		return nil, blame(store.Ambiguous(ref, found), "layer")
+	}
+	if named(found[0], ref) {
+		s.refs.put(ref, found[0].ID)
+	}
+	return found[0], nil
 }
 
-// allowed asks whether the sender of a request may read a layer; nil stands for
-// the whole catalog.
-func (s *Server) allowed(r *http.Request, l *rasterbase.Layer) error {
-	p, err := s.c.Auth.Principal(r)
+// candidates are the readable layers that a name can mean. A file name counts
+// if the layer with this slug is hidden.
+func (s *Server) candidates(ctx context.Context, tx store.Tx, who rasterbase.Principal, ref string) ([]*rasterbase.Layer, error) {
+	all, err := store.FindLayers(ctx, tx, ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.c.Auth.May(r.Context(), p, rasterbase.Read, l)
+	found, err := s.visible(ctx, who, all)
+	if err != nil || len(found) > 0 || len(all) != 1 || all[0].Slug != ref {
+		return found, err
+	}
+	if all, _, err = tx.Layers().Find(ctx, store.LayerFilter{FileName: ref}); err != nil {
+		return nil, err
+	}
+	return s.visible(ctx, who, all)
+}
+
+// visible are the layers that a principal may read.
+func (s *Server) visible(ctx context.Context, who rasterbase.Principal, layers []*rasterbase.Layer) ([]*rasterbase.Layer, error) {
+	var out []*rasterbase.Layer
+	for _, l := range layers {
+		err := s.c.Auth.May(ctx, who, rasterbase.Read, l)
+		switch code := rasterbase.CodeOf(err); {
+		case err == nil:
+			out = append(out, l)
+		case code != rasterbase.Unauthorized && code != rasterbase.Forbidden:
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// named reports whether a name is a layer's id or slug.
+func named(l *rasterbase.Layer, ref string) bool {
+	return l.Slug == ref || strconv.FormatInt(int64(l.ID), 10) == ref
 }
 
 // resolve finds a layer that has tiles, with the legend that colours it: the
@@ -62,11 +106,11 @@ func (s *Server) resolve(r *http.Request, ref, legendRef string) (*resolved, err
 	ctx := r.Context()
 	out := &resolved{}
 	err := s.view(ctx, func(tx store.Tx) (err error) {
-		if out.layer, err = s.findLayer(ctx, tx, ref); err != nil {
-			return blame(err, "layer")
-		}
-		if err = s.allowed(r, out.layer); err != nil {
+		if out.layer, err = s.findLayer(r, tx, ref); err != nil {
 			return err
+		}
+		if out.layer.Published == 0 {
+			return unpublished(ctx, tx, out.layer)
 		}
 		out.legend, err = findLegend(ctx, tx, out.layer, legendRef)
 		return err
@@ -85,6 +129,29 @@ func (s *Server) resolve(r *http.Request, ref, legendRef string) (*resolved, err
 	}
 	out.version = s.version(out.cov, out.style)
 	return out, nil
+}
+
+// unpublished tells why a layer has no tiles.
+func unpublished(ctx context.Context, tx store.Tx, l *rasterbase.Layer) error {
+	p, err := tx.Parses().Latest(ctx, l.ID)
+	because := ""
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		because = "it was never parsed"
+	case err != nil:
+		return fmt.Errorf("read the parse of layer %d: %w", l.ID, internal(err))
+	case p.Status == rasterbase.Failed && p.Error != "":
+		because = "its parse failed: " + p.Error
+	case p.Status == rasterbase.Failed:
+		because = "its parse failed"
+	case p.Status == rasterbase.Cancelled:
+		because = "its parse was cancelled"
+	case p.Status == rasterbase.Finished:
+		because = "what its parse made was withdrawn"
+	default:
+		because = fmt.Sprintf("its parse is %s, at %.0f %%", p.Status, p.Percent())
+	}
+	return rasterbase.Errorf(rasterbase.NotFound, "layer %d (%s) has no tiles: %s", l.ID, l.Name, because).WithField("layer")
 }
 
 // open gives the coverage of the layer's published revision.

@@ -2,6 +2,8 @@ package server
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -16,6 +18,7 @@ func (s *Server) routes() *http.ServeMux {
 	for pattern, h := range map[string]handler{
 		"GET /{$}":                          s.mapPage,
 		"GET /assets/{file}":                s.asset,
+		"GET /favicon.ico":                  s.favicon,
 		"GET /tiles/{layer}/{z}/{x}/{file}": s.tile, // file is {y}.png or {y}.jpg
 		"GET /layers":                       s.listLayers,
 		"GET /layers/{layer}":               s.showLayer,
@@ -48,14 +51,19 @@ func (s *Server) middleware() []func(http.Handler) http.Handler {
 
 // unknown answers what no route does.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		get := r.Clone(r.Context())
-		get.Method = http.MethodGet
-		if _, pattern := s.mux.Handler(get); pattern != "/" {
-			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-			return &statusError{http.StatusMethodNotAllowed, rasterbase.Errorf(rasterbase.Invalid, "%s is not answered here", r.Method)}
-		}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && s.routed(r.URL.Path) {
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		return &statusError{http.StatusMethodNotAllowed, rasterbase.Errorf(rasterbase.Invalid, "%s is not answered here", r.Method)}
 	}
-	return rasterbase.Errorf(rasterbase.NotFound, "there is nothing at %s", r.URL.Path).
-		WithHint("layers lists the layers; / is the map")
+	hint := "layers lists the layers; / is the map"
+	if bare := strings.TrimRight(r.URL.Path, "/"); bare != "" && bare != r.URL.Path && s.routed(bare) {
+		hint = "leave out the slash at the end: " + bare
+	}
+	return rasterbase.Errorf(rasterbase.NotFound, "there is nothing at %s", r.URL.Path).WithHint("%s", hint)
+}
+
+// routed reports whether there is an answer to GET at a path.
+func (s *Server) routed(path string) bool {
+	_, pattern := s.mux.Handler(&http.Request{Method: http.MethodGet, Host: "localhost", URL: &url.URL{Path: path}})
+	return pattern != "/"
 }

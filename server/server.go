@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +50,9 @@ type Config struct {
 	// TileCache bounds the encoded tiles kept in memory, in bytes; 0:
 	// [DefaultTileCache], negative: none are kept.
 	TileCache int64
+	// MaxDrawing is how many tiles are drawn at the same time; the others wait.
+	// 0: twice GOMAXPROCS.
+	MaxDrawing int
 	// PublicURL is where clients see the server, mount point included; it makes
 	// every absolute URL. Empty: from each request's Host header.
 	PublicURL string
@@ -71,6 +75,7 @@ type Server struct {
 	styles    *lru[string, *style]
 	tiles     *lru[string, []byte] // by ETag
 	flights   flights[[]byte]
+	drawing   chan struct{} // holds one for each tile that is being drawn
 	page      *page
 }
 
@@ -94,6 +99,9 @@ func New(c Config) (*Server, error) {
 	if c.TileCache == 0 {
 		c.TileCache = DefaultTileCache
 	}
+	if c.MaxDrawing <= 0 {
+		c.MaxDrawing = 2 * runtime.GOMAXPROCS(0)
+	}
 	if c.CORSOrigins == nil {
 		c.CORSOrigins = []string{"*"}
 	}
@@ -103,6 +111,7 @@ func New(c Config) (*Server, error) {
 		coverages: newLRU[rasterbase.RevisionID, *coverage.Layer](1024, nil),
 		styles:    newLRU[string, *style](1024, nil),
 		tiles:     newLRU[string](c.TileCache, tileCost),
+		drawing:   make(chan struct{}, c.MaxDrawing),
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(strings.TrimSuffix(c.PublicURL, "/"))

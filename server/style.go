@@ -17,6 +17,9 @@ type style struct {
 	colormap *rasterbase.Colormap
 	render   []int        // of those read, that are drawn
 	rescale  [][2]float64 // per drawn band; nil: as they are
+
+	legend *rasterbase.Legend // that colours, given or made; nil: none
+	grey   *stretch           // nil: not in grey
 }
 
 // styleOf gives the style of a revision under a legend. Styles are remembered,
@@ -50,7 +53,8 @@ func styleKey(rev *rasterbase.Revision, lg *rasterbase.Legend) string {
 }
 
 // newStyle colours by the legend if there is one; bands that are red, green and
-// blue together; and else the first band in grey over its own range.
+// blue together; the classes of a first band that has few enough by a legend
+// made for them; and else the first band in grey over its own range.
 func newStyle(rev *rasterbase.Revision, lg *rasterbase.Legend) (*style, error) {
 	if len(rev.Bands) == 0 {
 		return nil, fmt.Errorf("revision %d has no bands", rev.ID)
@@ -62,12 +66,18 @@ func newStyle(rev *rasterbase.Revision, lg *rasterbase.Legend) (*style, error) {
 	}
 	st := drawing(rev, []int{0})
 	band := rev.Bands[0]
-	if lg == nil {
-		st.colormap = legend.Grey(band.Min, band.Max, band.PixelType)
+	st.legend = lg
+	if lg == nil && rev.Datatype.Discrete() {
+		st.legend = legend.Distinct(band.Histogram.Values)
+	}
+	if st.legend == nil {
+		grey := stretchOf(band)
+		st.grey = &grey
+		st.colormap = legend.Grey(grey.low, grey.high, band.PixelType)
 		return st, nil
 	}
 	var err error
-	st.colormap, err = legend.Compile(lg, band.PixelType)
+	st.colormap, err = legend.Compile(st.legend, band.PixelType)
 	return st, err
 }
 
@@ -119,13 +129,15 @@ func colorBands(bands []rasterbase.Band) []int {
 	return []int{0, 1, 2}
 }
 
-// ranges gives the bands' own ranges, or nil when all are 8-bit and need none.
+// ranges gives the ranges over which bands are drawn, or nil when all are 8-bit
+// and need none.
 func ranges(bands []rasterbase.Band, drawn []int) [][2]float64 {
 	var out [][2]float64
 	eight := true
 	for _, b := range drawn {
 		eight = eight && bands[b].PixelType == rasterbase.Uint8
-		out = append(out, [2]float64{bands[b].Min, bands[b].Max})
+		own := stretchOf(bands[b])
+		out = append(out, [2]float64{own.low, own.high})
 	}
 	if eight {
 		return nil

@@ -95,8 +95,12 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	query := r.URL.Query()
+	legendRef, err := drawingParameters(query)
+	if err != nil {
+		return err
+	}
 	for attempt := 0; ; attempt++ {
-		l, err := s.resolve(r, r.PathValue("layer"), query.Get("legend"))
+		l, err := s.resolve(r, r.PathValue("layer"), legendRef)
 		if err != nil {
 			return err
 		}
@@ -124,12 +128,19 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) error {
 }
 
 // encoded gives an encoded tile from the cache, or draws it once for all who
-// ask at the same time.
+// ask at the same time. Only so many tiles are drawn at once, so that a burst
+// of requests takes time and not memory.
 func (s *Server) encoded(ctx context.Context, etag string, fn func(context.Context) ([]byte, error)) ([]byte, error) {
 	if body, ok := s.tiles.get(etag); ok {
 		return body, nil
 	}
 	return s.flights.do(ctx, etag, func(ctx context.Context) ([]byte, error) {
+		select {
+		case s.drawing <- struct{}{}:
+			defer func() { <-s.drawing }()
+		case <-ctx.Done(): // all who asked have left
+			return nil, context.Cause(ctx)
+		}
 		body, err := fn(ctx)
 		if err == nil {
 			s.tiles.put(etag, body)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"image/color"
 	"image/jpeg"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -136,7 +135,12 @@ func TestTileRefusals(t *testing.T) {
 	add(t, st, func() testlayer.Spec { s := ramp("Base only"); s.NoPyramid = true; return s }())
 	waiting := create(t, st, rasterbase.Layer{Name: "Waiting", Visibility: rasterbase.Public})
 	update(t, st, func(ctx context.Context, tx store.Tx) error {
-		return tx.Parses().Create(ctx, &rasterbase.Parse{Layer: waiting.ID, Status: rasterbase.Tiling})
+		return tx.Parses().Create(ctx, &rasterbase.Parse{Layer: waiting.ID, Status: rasterbase.Tiling, Planned: 4, Done: 1})
+	})
+	create(t, st, rasterbase.Layer{Name: "Never", Visibility: rasterbase.Public})
+	broken := create(t, st, rasterbase.Layer{Name: "Broken", Visibility: rasterbase.Public})
+	update(t, st, func(ctx context.Context, tx store.Tx) error {
+		return tx.Parses().Create(ctx, &rasterbase.Parse{Layer: broken.ID, Status: rasterbase.Failed, Error: "the file ends after 12 bytes"})
 	})
 	s := newServer(t, server.Config{Store: st})
 	for _, c := range []struct {
@@ -160,7 +164,12 @@ func TestTileRefusals(t *testing.T) {
 		{"/tiles/1/3/99999999999999999999/0.png", 404, "x", ""},
 		{"/tiles/77/1/0/0.png", 404, "layer", "77"},
 		{"/tiles/nowhere/1/0/0.png", 404, "layer", "nowhere"},
-		{"/tiles/waiting/1/0/0.png", 404, "", "creating tiles"},
+		{"/tiles/waiting/1/0/0.png", 404, "layer", "its parse is creating tiles, at 25 %"},
+		{"/tiles/never/1/0/0.png", 404, "layer", "never parsed"},
+		{"/tiles/broken/1/0/0.png", 404, "layer", "its parse failed: the file ends after 12 bytes"},
+		{"/layers/broken/tilejson.json", 404, "layer", "its parse failed: the file ends after 12 bytes"},
+		{"/tiles/1/1/0/0.png?legend=1&legend=2", 400, "legend", "2 times"},
+		{"/legend?layer=1&layer=2", 400, "layer", "2 times"},
 		{"/tiles/base-only/1/0/0.png", 404, "layer", "pyramid"},
 		{"/tiles/1/1/0", 404, "", ""},
 		{"/nothing", 404, "", "/nothing"},
@@ -270,48 +279,6 @@ func TestCachingCanBeTurnedOff(t *testing.T) {
 	u = strings.NewReplacer("{z}", "6", "{x}", "33", "{y}", "22").Replace(u)
 	if got := get(t, s, u).Header().Get("Cache-Control"); got != "no-cache" {
 		t.Errorf("Cache-Control %q", got)
-	}
-}
-
-// keyAuth lets those read private layers who send the key.
-type keyAuth struct{}
-
-func (keyAuth) Principal(r *http.Request) (rasterbase.Principal, error) {
-	return rasterbase.Principal{Name: r.Header.Get("Authorization")}, nil
-}
-
-func (keyAuth) May(_ context.Context, p rasterbase.Principal, a rasterbase.Action, l *rasterbase.Layer) error {
-	if l == nil || l.Visibility == rasterbase.Public || p.Name == "key" {
-		return nil
-	}
-	return rasterbase.Errorf(rasterbase.Forbidden, "layer %d is private", l.ID)
-}
-
-func TestPrivateLayers(t *testing.T) {
-	st := newStore(t)
-	spec := stripes("Secret", nil)
-	spec.Layer.Visibility = rasterbase.Private
-	add(t, st, spec)
-	nobody := newServer(t, server.Config{Store: st})
-	for _, path := range []string{"/tiles/1/6/33/22.png", "/layers/1", "/layers/1/tilejson.json", "/legend?layer=1"} {
-		if w := get(t, nobody, path); w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" {
-			t.Errorf("%s: status %d", path, w.Code)
-		}
-	}
-	if strings.Contains(get(t, nobody, "/").Body.String(), "Secret") || strings.Contains(get(t, nobody, "/layers").Body.String(), "Secret") {
-		t.Error("a private layer is listed")
-	}
-	s := newServer(t, server.Config{Store: st, Auth: keyAuth{}})
-	wantProblem(t, get(t, s, "/tiles/1/6/33/22.png"), 403)
-	for _, path := range []string{"/tiles/1/6/33/22.png", "/layers/1", "/layers/1/tilejson.json", "/layers", "/"} {
-		w := get(t, s, path, "Authorization", "key")
-		wantStatus(t, w, 200)
-		if got := w.Header().Get("Cache-Control"); got != "private, no-store" {
-			t.Errorf("%s: Cache-Control %q", path, got)
-		}
-		if got := strings.Join(w.Header().Values("Vary"), ","); !strings.Contains(got, "Authorization, Cookie") {
-			t.Errorf("%s: Vary %q", path, got)
-		}
 	}
 }
 

@@ -200,7 +200,24 @@ func (b *builder) statistics(cells []store.SummaryCell) {
 		band.Scale = cmp.Or(band.Scale, 1)
 		band.Count, band.Min, band.Max, band.Mean, band.Std = sum.Valid, sum.Min, sum.Max, sum.Mean, sum.Std()
 		band.Histogram = rasterbase.Histogram{Min: sum.Min, Max: sum.Max, Values: sum.Counts}
+		if !b.s.Datatype.Discrete() && sum.Valid > 0 {
+			band.Histogram.Bins = b.bins(i, sum.Min, sum.Max)
+		}
 	}
+}
+
+// bins counts a band's valid pixels in 256 bins of equal width.
+func (b *builder) bins(band int, least, most float64) []int64 {
+	bins := make([]int64, 256)
+	for i := range b.s.Width * b.s.Height {
+		v, valid := b.s.Value(band, i%b.s.Width, i/b.s.Width)
+		if valid && least < most {
+			bins[min(255, max(0, int(256*(v-least)/(most-least))))]++
+		} else if valid {
+			bins[0]++
+		}
+	}
+	return bins
 }
 
 func (b *builder) write(ctx context.Context, st store.Store, tiles []store.Tile, pages []store.SummaryPage) error {

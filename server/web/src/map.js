@@ -8,6 +8,7 @@ import { bindCopy, bindPanel, boundsOf, makeLayers } from "./layers.js";
 import { keepView, readView } from "./view.js";
 
 const page = JSON.parse(document.getElementById("page-data").textContent);
+const seen = 40; // pixels on the screen below which a layer is easily overlooked
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const map = L.map("map", {
@@ -40,12 +41,26 @@ map.on("mousemove", (e) => {
   document.getElementById("position").textContent = `${at.lat.toFixed(4)}, ${at.lng.toFixed(4)}`;
 });
 
-// fitVisible shows all visible layers, or the world when there is none.
+// fitVisible shows the newest of the visible layers, which is the first, and
+// all others with which it does not become too small to be seen; the world when
+// there is none.
 function fitVisible() {
-  const shown = page.layers.filter((l) => l.visible);
+  const shown = page.layers.filter((l) => l.visible).map((l) => boundsOf(l.bounds));
   if (!shown.length) return map.setView([25, 10], 2);
-  const bounds = shown.map((l) => boundsOf(l.bounds)).reduce((a, b) => a.extend(b));
-  return map.fitBounds(bounds, { padding: [24, 24], animate: false });
+  const padding = L.point(24, 24);
+  const fits = (bounds) => widthAt(shown[0], map.getBoundsZoom(bounds, false, padding.multiplyBy(2))) >= seen;
+  let bounds = shown[0];
+  for (const other of shown.slice(1)) {
+    const both = L.latLngBounds(bounds.getSouthWest(), bounds.getNorthEast()).extend(other);
+    if (both.equals(bounds) || fits(both)) bounds = both;
+  }
+  return map.fitBounds(bounds, { padding, animate: false });
+}
+
+// widthAt is the longer side of a box on the screen, in pixels.
+function widthAt(bounds, zoom) {
+  const size = map.project(bounds.getSouthEast(), zoom).subtract(map.project(bounds.getNorthWest(), zoom));
+  return Math.max(size.x, size.y);
 }
 
 // showAttribution names the sources of what is shown. Leaflet takes HTML here,
