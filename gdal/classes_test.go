@@ -87,7 +87,7 @@ func TestClasses(t *testing.T) {
 func TestNothingWritten(t *testing.T) {
 	path := write(t, raster.New(utm, 26711, rasterbase.Uint8), gdal.WriteOptions{})
 	d := open(t, path, ingest.OpenOptions{})
-	if _, err := d.Read(context.Background(), ingest.Window{Width: 20, Height: 20}); err != nil {
+	if _, err := d.Read(context.Background(), ingest.Window{Width: 20, Height: 20}, nil); err != nil {
 		t.Fatal(err)
 	}
 	d.Close()

@@ -38,6 +38,10 @@ func newDataset(r recipe, h handle, s *source, parallel int) *dataset {
 	}
 }
 
+// Parallel is how many requests are answered at a time: as many as were asked
+// for when the dataset was opened, or fewer when the blocks are large.
+func (d *dataset) Parallel() int { return cap(d.slots) }
+
 // Info tells what the file says of itself.
 func (d *dataset) Info() ingest.Info { return d.source.info }
 
@@ -122,16 +126,24 @@ func (d *dataset) Close() error {
 	return nil
 }
 
-// Read reads a window of the source's own pixels. A window that is not wholly
-// inside the raster is an error with code invalid, one of more bytes than the
-// limit an error with code too large.
-func (d *dataset) Read(ctx context.Context, w ingest.Window) (*ingest.Block, error) {
-	if err := d.checkWindow(w); err != nil {
+// Read reads a window of the source's own pixels, of some bands or all. A
+// window that is not wholly inside the raster and a band that it has not are
+// errors with code invalid, more bytes than the limit one with code too large.
+func (d *dataset) Read(ctx context.Context, w ingest.Window, bands []int) (*ingest.Block, error) {
+	r := reader{ctx: ctx, w: w, alphaBand: d.source.layout.alpha, path: d.recipe.path}
+	bands, err := d.source.info.Select(bands)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range bands {
+		r.asked = append(r.asked, d.source.layout.bands[i])
+	}
+	if err := d.checkWindow(w, r.asked); err != nil {
 		return nil, err
 	}
 	b := &ingest.Block{Window: w}
-	err := d.with(ctx, func(h handle) error {
-		r := reader{ctx: ctx, h: h, l: &d.source.layout, w: w, path: d.recipe.path}
+	err = d.with(ctx, func(h handle) error {
+		r.h = h
 		var err error
 		if b.Bands, err = r.bands(); err != nil {
 			return err
@@ -145,13 +157,13 @@ func (d *dataset) Read(ctx context.Context, w ingest.Window) (*ingest.Block, err
 	return b, nil
 }
 
-func (d *dataset) checkWindow(w ingest.Window) error {
+func (d *dataset) checkWindow(w ingest.Window, asked []band) error {
 	g := d.source.info.Grid
 	if w.X < 0 || w.Y < 0 || w.Width <= 0 || w.Height <= 0 || w.Width > g.Width-w.X || w.Height > g.Height-w.Y {
 		return rasterbase.Errorf(rasterbase.Invalid, "the window %+v is not inside the %d x %d pixels of the raster", w, g.Width, g.Height)
 	}
 	bytes := int64(1) // a pixel, the mask included
-	for _, b := range d.source.layout.bands {
+	for _, b := range asked {
 		bytes += int64(b.pixel.Size())
 	}
 	if limit := d.recipe.limits.ReadBytes; int64(w.Height) > limit/bytes/int64(w.Width) {
@@ -162,12 +174,12 @@ func (d *dataset) checkWindow(w ingest.Window) error {
 
 // reader reads one window.
 type reader struct {
-	ctx context.Context
-	h   handle
-	l   *layout
-	w   ingest.Window
-	// path is for messages.
-	path string
+	ctx       context.Context
+	h         handle
+	w         ingest.Window
+	asked     []band
+	alphaBand int    // GDAL's number of it; 0: none
+	path      string // for messages
 }
 
 func (r reader) window() C.rb_window {
@@ -188,8 +200,8 @@ func (r reader) result(rc C.int, what string) error {
 }
 
 func (r reader) bands() ([]raster.Pixels, error) {
-	out := make([]raster.Pixels, len(r.l.bands))
-	for i, b := range r.l.bands {
+	out := make([]raster.Pixels, len(r.asked))
+	for i, b := range r.asked {
 		p := raster.NewPixels(b.pixel, r.w.Width*r.w.Height)
 		rc := C.rb_read(r.h.c, C.int(b.number), b.dataType, r.window(), unsafe.Pointer(&p.Bytes()[0]))
 		if err := r.result(rc, fmt.Sprintf("band %d", b.number)); err != nil {
@@ -222,14 +234,14 @@ func checkBits(b band, p raster.Pixels) error {
 func (r reader) masks() ([][]uint8, error) {
 	var alpha, shared []uint8
 	var err error
-	if r.l.alpha != 0 {
+	if r.alphaBand != 0 {
 		if alpha, err = r.alpha(); err != nil {
 			return nil, err
 		}
 	}
-	out := make([][]uint8, len(r.l.bands))
+	out := make([][]uint8, len(r.asked))
 	all := true
-	for i, b := range r.l.bands {
+	for i, b := range r.asked {
 		out[i] = alpha
 		switch {
 		case b.maskBand && b.shared && shared != nil:
@@ -263,7 +275,7 @@ func (r reader) masks() ([][]uint8, error) {
 func (r reader) alpha() ([]uint8, error) {
 	const bytes = 1
 	m := make([]uint8, r.w.Width*r.w.Height)
-	rc := C.rb_read(r.h.c, C.int(r.l.alpha), bytes, r.window(), unsafe.Pointer(&m[0]))
+	rc := C.rb_read(r.h.c, C.int(r.alphaBand), bytes, r.window(), unsafe.Pointer(&m[0]))
 	return m, r.result(rc, "the alpha band")
 }
 

@@ -36,8 +36,18 @@ func registered() string { return driverList() + ",SQLite" }
 type Limits struct {
 	Bands      int   // bands of a file: 512
 	Pixels     int64 // width times height: 2^40
-	BlockBytes int64 // bytes that must be decoded together: 128 MiB
+	BlockBytes int64 // bytes of a block (strip or tile), which is decoded whole: 128 MiB
 	ReadBytes  int64 // bytes of one Read: 256 MiB
+	// DecodeBytes bounds the blocks that are decoded at the same time: when
+	// they are large, a dataset answers fewer requests at once. 512 MiB.
+	DecodeBytes int64
+}
+
+// handles is how many handles may work at a time on a file with blocks of so
+// many bytes.
+func (l Limits) handles(blockBytes int64, wanted int) int {
+	fit := l.DecodeBytes / max(1, blockBytes)
+	return int(max(1, min(int64(wanted), fit)))
 }
 
 func (l Limits) withDefaults() Limits {
@@ -52,6 +62,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.ReadBytes == 0 {
 		l.ReadBytes = 256 << 20
+	}
+	if l.DecodeBytes == 0 {
+		l.DecodeBytes = 512 << 20
 	}
 	return l
 }

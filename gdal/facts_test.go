@@ -201,7 +201,7 @@ func summarize(d ingest.Dataset, band int) (rasterbase.BandSummary, error) {
 	const rows = 512
 	for y := 0; y < info.Grid.Height; y += rows {
 		w := ingest.Window{X: 0, Y: y, Width: info.Grid.Width, Height: min(rows, info.Grid.Height-y)}
-		block, err := d.Read(context.Background(), w)
+		block, err := d.Read(context.Background(), w, nil)
 		if err != nil {
 			return sum, err
 		}

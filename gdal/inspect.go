@@ -36,6 +36,8 @@ type band struct {
 type layout struct {
 	bands []band
 	alpha int // GDAL's number of the alpha band; 0: none
+	// blockBytes is the size of the largest block of the file, decoded.
+	blockBytes int64
 }
 
 // source is an opened data set with what is known of it.
@@ -53,7 +55,7 @@ func (r recipe) invalid(format string, args ...any) *rasterbase.Error {
 // open opens the data set, refuses what cannot be placed on the map or exceeds
 // the limits, and tells what it is.
 func (r recipe) open() (handle, *source, error) {
-	h, err := openHandle(r.name, r.drivers)
+	h, err := openHandle(r.name, r.path, r.drivers)
 	if err != nil {
 		return handle{}, nil, notARaster(r.path, err.Error())
 	}
@@ -95,20 +97,27 @@ func (r recipe) checkSize(s C.rb_size) error {
 	return nil
 }
 
-// checkBlock refuses blocks that would need too much memory to decode: a block
-// is decoded whole, with all bands when they are interleaved by pixel.
-func (r recipe) checkBlock(s C.rb_size, b *C.rb_band) error {
+// blockBytes is the size of the blocks of a band. Blocks that would need too
+// much memory are refused: a block is decoded whole, with all bands when they
+// are interleaved by pixel.
+func (r recipe) blockBytes(s C.rb_size, b *C.rb_band) (int64, error) {
 	w, h, n := int64(b.block_width), int64(b.block_height), int64(max(1, b.bytes))
 	if s.pixel_interleaved != 0 {
 		n *= int64(s.bands)
 	}
-	if w <= 0 || h <= 0 || w > r.limits.BlockBytes/n || h > r.limits.BlockBytes/n/w {
-		return rasterbase.Errorf(rasterbase.TooLarge,
-			"%s is stored in blocks of %d x %d pixels, more than the %d bytes allowed to be decoded together",
-			r.base(), w, h, r.limits.BlockBytes).WithHint("rewrite it in tiles, for instance with gdal_translate -co TILED=YES")
+	if w <= 0 || h <= 0 {
+		return 0, r.invalid("its blocks have %d x %d pixels", w, h)
 	}
-	return nil
+	if w > r.limits.BlockBytes/n || h > r.limits.BlockBytes/n/w {
+		return 0, rasterbase.Errorf(rasterbase.TooLarge,
+			"%s is stored in blocks of %d x %d pixels, each of which takes %.1f MiB of memory to decode, more than the %.1f MiB allowed",
+			r.base(), w, h, mebibytes(float64(w)*float64(h)*float64(n)), mebibytes(float64(r.limits.BlockBytes))).
+			WithHint("rewrite it in tiles with gdal_translate -co TILED=YES IN OUT.tif, and import that")
+	}
+	return w * h * n, nil
 }
+
+func mebibytes(bytes float64) float64 { return bytes / (1 << 20) }
 
 func (r recipe) inspectBands(h handle, size C.rb_size, s *source) error {
 	all := make([]C.rb_band, int(size.bands))
@@ -118,9 +127,11 @@ func (r recipe) inspectBands(h handle, size C.rb_size, s *source) error {
 		if C.rb_get_band(h.c, C.int(i+1), b) != C.RB_OK {
 			return r.invalid("band %d: %s", i+1, h.said())
 		}
-		if err := r.checkBlock(size, b); err != nil {
+		n, err := r.blockBytes(size, b)
+		if err != nil {
 			return err
 		}
+		s.layout.blockBytes = max(s.layout.blockBytes, n)
 		if b.alpha != 0 && len(all) > 1 && alpha == 0 {
 			alpha = i + 1
 		}

@@ -10,7 +10,6 @@ import "C"
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,25 +55,30 @@ func (o Opener) Open(ctx context.Context, path string, opt ingest.OpenOptions) (
 		return nil, err
 	}
 	how := recipe{name: name, drivers: drivers, path: plain, srid: opt.SRID, limits: limits}
-	h, info, err := how.open()
+	h, s, err := how.open()
 	if err != nil {
 		return nil, err
 	}
-	return newDataset(how, h, info, max(1, opt.Parallel)), nil
+	return newDataset(how, h, s, limits.handles(s.layout.blockBytes, opt.Parallel)), nil
 }
 
 // handle is one GDAL data set. It belongs to one goroutine at a time.
-type handle struct{ c *C.rb_ds }
+type handle struct {
+	c    *C.rb_ds
+	path string // of the file, which messages name without its folder
+}
 
-func openHandle(name, drivers string) (handle, error) {
+// openHandle opens what GDAL knows by a name: the file at the path, or a raster
+// in it.
+func openHandle(name, path, drivers string) (handle, error) {
 	n, d := C.CString(name), C.CString(drivers)
 	defer C.free(unsafe.Pointer(n))
 	defer C.free(unsafe.Pointer(d))
 	c := C.rb_open(n, d)
 	if c == nil {
-		return handle{}, fmt.Errorf("open %s: out of memory", name)
+		return handle{}, openError{"out of memory"}
 	}
-	h := handle{c}
+	h := handle{c, path}
 	if C.rb_is_open(c) == 0 {
 		said := h.said()
 		h.close()
@@ -89,10 +93,10 @@ type openError struct{ said string }
 func (e openError) Error() string { return e.said }
 
 func (h handle) close()       { C.rb_close(h.c) }
-func (h handle) said() string { return clean(C.rb_error(h.c)) }
+func (h handle) said() string { return withoutFolder(clean(C.rb_error(h.c)), h.path) }
 
 func (h handle) warnings() []string {
-	s := clean(C.rb_warnings(h.c))
+	s := withoutFolder(clean(C.rb_warnings(h.c)), h.path)
 	if s == "" {
 		return nil
 	}
@@ -130,7 +134,7 @@ func (h handle) size() C.rb_size {
 // chooseRaster finds what GDAL must be asked to open: the file itself, or the
 // subdataset that was named or is the only one, with the drivers that may do it.
 func chooseRaster(path, want string) (name, drivers string, err error) {
-	h, err := openHandle(path, driverList())
+	h, err := openHandle(path, path, driverList())
 	if err != nil {
 		return "", "", notARaster(path, err.Error())
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -31,13 +32,17 @@ func checkPath(path string) error {
 		return rasterbase.Errorf(rasterbase.Invalid, "%s: paths of GDAL's virtual file systems are not read", path)
 	}
 	st, err := os.Stat(path)
+	name := filepath.Base(path)
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err // without the path
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return rasterbase.Errorf(rasterbase.NotFound, "there is no file %s", path)
+		return rasterbase.Errorf(rasterbase.NotFound, "there is no file %s", name)
 	case err != nil:
-		return rasterbase.Errorf(rasterbase.Invalid, "look at the file: %w", err)
+		return rasterbase.Errorf(rasterbase.Invalid, "look at %s: %w", name, err)
 	case !st.Mode().IsRegular():
-		return rasterbase.Errorf(rasterbase.Invalid, "%s is not a plain file", path)
+		return rasterbase.Errorf(rasterbase.Invalid, "%s is not a plain file", name)
 	}
 	return nil
 }
@@ -67,10 +72,29 @@ func notARaster(path, said string) error {
 	return rasterbase.Errorf(rasterbase.Invalid, "%s cannot be read as a raster: %s", name, shorten(said, path))
 }
 
-// shorten takes folders and the repeated name of the file out of what GDAL said.
+// place matches where in GDAL's own source a message stems from:
+// "./gcore/gdalrasterblock.cpp, 1108: ".
+var place = regexp.MustCompile(`[\w./\\-]+\.(?:c|cc|cpp|h|hpp)(?:, |:)\d+:\s*`)
+
+// withoutFolder takes the folder of a file out of what GDAL said, so that the
+// base names of the file and its side-cars are left, and places in GDAL's own
+// source.
+func withoutFolder(said, path string) string {
+	said = place.ReplaceAllString(said, "")
+	said = strings.ReplaceAll(said, path, filepath.Base(path))
+	// Below the root there is no folder to hide, only slashes that may mean
+	// something else.
+	if dir := filepath.Dir(path); len(dir) > 1 {
+		said = strings.ReplaceAll(said, dir+string(filepath.Separator), "")
+		said = strings.ReplaceAll(said, dir, "")
+	}
+	return said
+}
+
+// shorten takes the folder and the repeated name of the file out of what GDAL
+// said.
 func shorten(said, path string) string {
-	name := filepath.Base(path)
-	said = strings.TrimPrefix(strings.ReplaceAll(said, path, name), name+": ")
+	said = strings.TrimPrefix(withoutFolder(said, path), filepath.Base(path)+": ")
 	return strings.TrimSuffix(said, ".")
 }
 

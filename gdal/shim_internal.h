@@ -18,7 +18,7 @@
 #include <string.h>
 
 typedef struct {
-    char error[1024];
+    char error[8192]; // longer than any path
     char warnings[4096];
 } rb_messages;
 

@@ -161,7 +161,7 @@ func TestGroundControl(t *testing.T) {
 			if !i.GroundControl || i.CRS.SRID != 26711 {
 				t.Fatalf("%+v", i)
 			}
-			b, err := d.Read(context.Background(), ingest.Window{Width: i.Grid.Width, Height: i.Grid.Height})
+			b, err := d.Read(context.Background(), ingest.Window{Width: i.Grid.Width, Height: i.Grid.Height}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

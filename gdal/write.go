@@ -113,7 +113,7 @@ func create(path string, r *raster.Raster, o WriteOptions) (handle, error) {
 	if c == nil {
 		return handle{}, fmt.Errorf("create %s: out of memory", filepath.Base(path))
 	}
-	h := handle{c}
+	h := handle{c, path}
 	if said := h.said(); said != "" {
 		h.close()
 		return handle{}, rasterbase.Errorf(rasterbase.Invalid, "create %s: %s", filepath.Base(path), said)

@@ -60,7 +60,7 @@ func Example() {
 		panic(err)
 	}
 	defer d.Close()
-	b, err := d.Read(ctx, ingest.Window{X: 1, Y: 0, Width: 2, Height: 2})
+	b, err := d.Read(ctx, ingest.Window{X: 1, Y: 0, Width: 2, Height: 2}, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -114,7 +114,7 @@ func TestRoundTrip(t *testing.T) {
 		checkInfo(t, d.Info(), r)
 		x, y := rapid.IntRange(0, g.Width-1).Draw(t, "x"), rapid.IntRange(0, g.Height-1).Draw(t, "y")
 		w := ingest.Window{X: x, Y: y, Width: rapid.IntRange(1, g.Width-x).Draw(t, "w"), Height: rapid.IntRange(1, g.Height-y).Draw(t, "h")}
-		block, err := d.Read(context.Background(), w)
+		block, err := d.Read(context.Background(), w, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,17 +240,17 @@ func TestWindow(t *testing.T) {
 		{X: math.MaxInt, Width: math.MaxInt, Height: 1}: rasterbase.Invalid,
 		{Width: 20, Height: 20}:                         rasterbase.TooLarge,
 	} {
-		if _, err := d.Read(context.Background(), w); rasterbase.CodeOf(err) != code {
+		if _, err := d.Read(context.Background(), w, nil); rasterbase.CodeOf(err) != code {
 			t.Errorf("%+v: %v", w, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := d.Read(ctx, ingest.Window{Width: 1, Height: 1}); !errors.Is(err, context.Canceled) {
+	if _, err := d.Read(ctx, ingest.Window{Width: 1, Height: 1}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a done context: %v", err)
 	}
 	d.Close()
-	if _, err := d.Read(context.Background(), ingest.Window{Width: 1, Height: 1}); err == nil {
+	if _, err := d.Read(context.Background(), ingest.Window{Width: 1, Height: 1}, nil); err == nil {
 		t.Error("a closed raster is read")
 	}
 }
@@ -273,7 +273,7 @@ func TestParallel(t *testing.T) {
 					go cancel()
 				}
 				w := ingest.Window{X: n * 20, Y: i * 5, Width: 300, Height: 200}
-				b, err := d.Read(ctx, w)
+				b, err := d.Read(ctx, w, nil)
 				cancel()
 				if err != nil {
 					if !errors.Is(err, context.Canceled) {
@@ -295,7 +295,7 @@ func BenchmarkRead(b *testing.B) {
 	d := open(b, write(b, raster.New(g, 26711, rasterbase.Uint8), gdal.WriteOptions{Compression: "DEFLATE", Options: []string{"TILED=YES"}}), ingest.OpenOptions{})
 	b.SetBytes(256 * 256)
 	for i := 0; b.Loop(); i++ {
-		if _, err := d.Read(context.Background(), ingest.Window{X: i % 7 * 256, Y: i / 7 % 7 * 256, Width: 256, Height: 256}); err != nil {
+		if _, err := d.Read(context.Background(), ingest.Window{X: i % 7 * 256, Y: i / 7 % 7 * 256, Width: 256, Height: 256}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

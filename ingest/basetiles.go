@@ -15,11 +15,10 @@ import (
 // pyramid need the same ones.
 type baseTiles struct {
 	*run
-	exists map[[3]int]bool // by set, x, y
 
 	mu    sync.Mutex
-	kept  map[[3]int]*list.Element
-	order *list.List // the last used first
+	kept  map[[3]int]*list.Element // by set, x, y
+	order *list.List               // the last used first
 	bytes int
 }
 
@@ -35,22 +34,13 @@ type baseTile struct {
 }
 
 func newBaseTiles(r *run) *baseTiles {
-	b := &baseTiles{run: r, exists: map[[3]int]bool{}, kept: map[[3]int]*list.Element{}, order: list.New()}
-	for _, c := range r.baseCells {
-		for i, s := range c.Bands {
-			if s.Valid > 0 {
-				set, _ := r.rev.SetOf(i)
-				b.exists[[3]int{set, c.X, c.Y}] = true
-			}
-		}
-	}
-	return b
+	return &baseTiles{run: r, kept: map[[3]int]*list.Element{}, order: list.New()}
 }
 
 // get returns a tile, nil when it is empty.
 func (b *baseTiles) get(ctx context.Context, set, x, y int) (*baseTile, error) {
 	k := [3]int{set, x, y}
-	if !b.exists[k] {
+	if !b.baseSets[set].has(x, y) {
 		return nil, nil
 	}
 	b.mu.Lock()

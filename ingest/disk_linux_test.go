@@ -99,7 +99,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		before := contents(t, st, small.ID)
 		// The disk is full at different moments of a parse.
-		for _, room := range []int64{8 << 20, 3 << 20, 1 << 20, 500 << 10} {
+		for _, room := range []int64{8 << 20, 3 << 20, 1 << 20, 500 << 10, 200 << 10, 60 << 10} {
 			filler := fill(t, dir, room)
 			fullDisk(ctx, t, p, st)
 			if after := contents(t, st, small.ID); !reflect.DeepEqual(before, after) {

@@ -85,7 +85,7 @@ func read(t testing.TB, path string) (ingest.Info, *ingest.Block) {
 	}
 	defer d.Close()
 	g := d.Info().Grid
-	b, err := d.Read(context.Background(), ingest.Window{Width: g.Width, Height: g.Height})
+	b, err := d.Read(context.Background(), ingest.Window{Width: g.Width, Height: g.Height}, nil)
 	if err != nil {
 		t.Fatalf("read %s: %v", filepath.Base(path), err)
 	}

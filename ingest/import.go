@@ -13,8 +13,9 @@ import (
 
 // The kinds of jobs of this package.
 const (
-	kindParse = "parse"
-	kindDrop  = "drop"
+	kindParse        = "parse"
+	kindDrop         = "drop"
+	kindDeleteSource = "delete source"
 )
 
 type parseArgs struct {
@@ -27,19 +28,42 @@ type dropArgs struct {
 	Revision rasterbase.RevisionID `json:"revision"`
 }
 
-// dropGrace is how long the tiles of a replaced revision stay, for counts and
-// exports that still read them.
-const dropGrace = 30 * time.Second
+type sourceArgs struct {
+	Source string `json:"source"`
+}
+
+// dropGrace is how long the tiles of a replaced revision stay, for readers that
+// are in the middle of something.
+const dropGrace = 5 * time.Second
 
 // Register makes a runner run this parser's jobs.
 func (p *Parser) Register(r *jobs.Runner) {
-	jobs.Handle(r, kindParse, p.runParse)
+	if p.c.Opener != nil {
+		jobs.Handle(r, kindParse, p.runParse)
+	}
 	jobs.Handle(r, kindDrop, func(ctx context.Context, a dropArgs, _ *store.Job) error { return p.drop(ctx, a) })
+	jobs.Handle(r, kindDeleteSource, func(ctx context.Context, a sourceArgs, _ *store.Job) error {
+		return p.c.Store.Sources().Delete(ctx, a.Source)
+	})
+}
+
+// tidy works off what is due to be dropped or deleted, so that programs which
+// only import leave nothing behind that a server would have to take away.
+func (p *Parser) tidy(ctx context.Context) {
+	runner := jobs.NewRunner(p.c.Store, p.c.Log)
+	p.Register(runner)
+	if err := runner.RunDue(ctx, kindDrop, kindDeleteSource); err != nil && ctx.Err() == nil {
+		p.c.Log.Warn("dropping what was replaced", "error", err)
+	}
 }
 
 // Plan inspects a source and says what a parse of it would make, without
 // storing anything.
 func (p *Parser) Plan(ctx context.Context, r Request) (*Plan, error) {
+	if p.c.Opener == nil {
+		return nil, rasterbase.Errorf(rasterbase.Unsupported, "this build cannot open raster files").
+			WithHint("build it with cgo and libgdal-dev installed")
+	}
 	if _, err := checkFile(r.Source); err != nil {
 		return nil, err
 	}
@@ -130,6 +154,7 @@ func (p *Parser) Run(ctx context.Context, t Ticket, progress Progress) (*rasterb
 	if err != nil {
 		return nil, err
 	}
+	p.tidy(ctx)
 	var layer *rasterbase.Layer
 	var parse *rasterbase.Parse
 	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) (err error) {
@@ -204,29 +229,31 @@ func (p *Parser) Reparse(ctx context.Context, id rasterbase.LayerID) (t Ticket, 
 // Cancel stops a layer's queued or running parse. It is not an error when
 // there is none.
 func (p *Parser) Cancel(ctx context.Context, id rasterbase.LayerID) error {
-	return p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
 		if _, err := tx.Layers().Get(ctx, id); err != nil {
 			return err
 		}
 		return cancelParse(ctx, tx, id)
 	})
+	if err != nil {
+		return err
+	}
+	return p.reconcile(ctx, id) // what an attempt before this one was writing
 }
 
-// Delete removes a layer: its parse is cancelled, and its tiles are dropped at
-// once, or by a job where that fails. The legend stays.
+// Delete removes a layer: its parse is cancelled, and its tiles and its source
+// are deleted at once, or by a job where that fails. The legend stays.
 func (p *Parser) Delete(ctx context.Context, id rasterbase.LayerID) error {
-	var source string
-	var revisions []*rasterbase.Revision
 	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
 		layer, err := tx.Layers().Get(ctx, id)
 		if err != nil {
 			return err
 		}
-		source = layer.Source.ID
 		if err := cancelParse(ctx, tx, id); err != nil {
 			return err
 		}
-		if revisions, err = tx.Revisions().List(ctx, id); err != nil {
+		revisions, err := tx.Revisions().List(ctx, id)
+		if err != nil {
 			return err
 		}
 		for _, r := range revisions {
@@ -234,18 +261,28 @@ func (p *Parser) Delete(ctx context.Context, id rasterbase.LayerID) error {
 				return err
 			}
 		}
+		if err := enqueueSourceDeletion(ctx, tx, layer.Source.ID); err != nil {
+			return err
+		}
 		return tx.Layers().Delete(ctx, id)
 	})
 	if err != nil {
 		return fmt.Errorf("delete layer %d: %w", id, err)
 	}
-	for _, r := range revisions {
-		if err := p.drop(ctx, dropArgs{Layer: id, Revision: r.ID}); err != nil {
-			p.c.Log.Warn("dropping tiles, a job will try again", "layer", id, "revision", r.ID, "error", err)
-		}
-	}
-	p.deleteSource(ctx, source)
+	p.tidy(ctx)
 	return nil
+}
+
+func enqueueSourceDeletion(ctx context.Context, tx store.Tx, source string) error {
+	if source == "" {
+		return nil
+	}
+	job, err := jobs.New(kindDeleteSource, sourceArgs{Source: source})
+	if err != nil {
+		return err
+	}
+	job.UniqueKey, job.MaxAttempts = "delete source:"+source, 20
+	return tx.Jobs().Enqueue(ctx, job)
 }
 
 func (p *Parser) deleteSource(ctx context.Context, id string) {

@@ -28,11 +28,15 @@ func (p *Parser) runParse(ctx context.Context, a parseArgs, j *store.Job) error 
 	if err != nil || r.progress.parse.Status.Ended() {
 		return err
 	}
-	err = r.file.clean(r.parse(ctx))
-	if err == nil {
+	if j.Attempt > 1 {
+		if err := r.progress.logf(ctx, "attempt %d begins from the start", j.Attempt); err != nil {
+			return err
+		}
+	}
+	if err = r.parse(ctx); err == nil {
 		return nil
 	}
-	return r.ended(ctx, err, j)
+	return r.ended(ctx, r.file.clean(err), j)
 }
 
 // ended writes what became of a parse that did not finish.
@@ -55,6 +59,9 @@ func (r *run) ended(ctx context.Context, err error, j *store.Job) error {
 
 // record stores a status and a line of the log.
 func (r *run) record(ctx context.Context, s rasterbase.Status, reason, line string) error {
+	if !s.Ended() {
+		r.progress.done.Store(0) // the next attempt begins from the start
+	}
 	err := r.progress.change(ctx, func(p *rasterbase.Parse) {
 		p.Status, p.Error = s, reason
 		if s.Ended() {

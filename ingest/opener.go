@@ -43,8 +43,11 @@ type Subdataset struct {
 // Dataset is an open raster. Its methods can be called by several goroutines.
 type Dataset interface {
 	Info() Info
-	// Read reads a window of the source's own pixels.
-	Read(ctx context.Context, w Window) (*Block, error)
+	// Read reads a window of the source's own pixels, of the bands asked for:
+	// indices into Info.Bands, in any order; nil: all. The error has code
+	// invalid when there is no such window or band, too large when it is more
+	// than the dataset reads at once.
+	Read(ctx context.Context, w Window, bands []int) (*Block, error)
 	// ToMercator turns places in pixel space (column, row from the upper left
 	// corner of the raster) into EPSG:3857 metres, in place, and FromMercator
 	// the other way round. A place that has no counterpart becomes NaN, NaN.
@@ -62,11 +65,12 @@ type Window struct{ X, Y, Width, Height int }
 // Block is the pixels of a window, as they are in the file.
 type Block struct {
 	Window
-	// Bands has the pixels of each of Info.Bands, row by row.
+	// Bands has the pixels of each band that was asked for, in that order, row
+	// by row.
 	Bands []raster.Pixels
-	// Masks has for each band what the file's mask or alpha band says: a byte
-	// a pixel, 0 for invalid. Nil when the file has neither, or all are valid.
-	// Nodata values are not considered here.
+	// Masks has for each of Bands what the file's mask or alpha band says: a
+	// byte a pixel, 0 for invalid. Nil when the file has neither, or all are
+	// valid. Nodata values are not considered here. Bands may share a mask.
 	Masks [][]uint8
 }
 
@@ -101,6 +105,29 @@ type BandInfo struct {
 	// class names, by value. Entries that say nothing are left out.
 	Classes                                         []rasterbase.Class
 	HasColorTable, HasAttributeTable, HasClassNames bool
+}
+
+// Select gives the indices of the bands that a call of Dataset.Read asks for:
+// all when it names none with nil. The error, for a list that is empty, longer
+// than there are bands, or names a band that the raster has not, has code
+// invalid.
+func (i Info) Select(bands []int) ([]int, error) {
+	if bands == nil {
+		all := make([]int, len(i.Bands))
+		for k := range all {
+			all[k] = k
+		}
+		return all, nil
+	}
+	if len(bands) == 0 || len(bands) > len(i.Bands) {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%d bands are asked for of a raster of %d", len(bands), len(i.Bands))
+	}
+	for _, b := range bands {
+		if b < 0 || b >= len(i.Bands) {
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "band %d is asked for of a raster of %d bands", b+1, len(i.Bands))
+		}
+	}
+	return bands, nil
 }
 
 // Error lists the rasters and says how to name one.

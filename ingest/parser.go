@@ -15,7 +15,9 @@ import (
 
 // Config is what a [Parser] works with. Zero fields take the defaults.
 type Config struct {
-	Store      store.Store
+	Store store.Store
+	// Opener opens sources. Nil is for builds that cannot: then parses are
+	// left to other workers, and nothing can be added.
 	Opener     Opener
 	Log        *slog.Logger
 	TileSize   int                   // of layers that do not ask for one; 256

@@ -240,7 +240,8 @@ func (pl *Plan) planZooms(ctx context.Context, d Dataset, s rasterbase.Settings)
 
 func (pl *Plan) planTiles(l Limits) error {
 	g, ts := pl.Grid, pl.TileSize
-	pl.BaseTiles = int64((g.Width+ts-1)/ts) * int64((g.Height+ts-1)/ts)
+	cols, rows := pl.baseGrid()
+	pl.BaseTiles = int64(cols) * int64(rows)
 	if pl.HasPyramid {
 		pl.PyramidTiles = countTiles(pl.boxes, xyz.Tile{}, pl.warpZoom, l.Tiles)
 	}
@@ -254,6 +255,12 @@ func (pl *Plan) planTiles(l Limits) error {
 	}
 	pl.Bytes = (int64(g.Width)*int64(g.Height) + pl.PyramidTiles*int64(ts)*int64(ts)) * pixel
 	return nil
+}
+
+// baseGrid is how many base tiles there are along each axis.
+func (pl *Plan) baseGrid() (cols, rows int) {
+	ts := pl.TileSize
+	return (pl.Grid.Width + ts - 1) / ts, (pl.Grid.Height + ts - 1) / ts
 }
 
 // revision is the revision that a plan leads to, before any pixel is read.

@@ -17,8 +17,12 @@ import (
 // a block and reduces them to one before it takes the next block.
 const blockZooms = 3
 
-// node is a tile of the pyramid in memory: a raster for each band set, nil
-// where it is empty.
+// nodeBytes is about how many bytes a tile in memory takes: bands beyond it are
+// worked through in groups, one after the other.
+const nodeBytes = 1 << 20
+
+// node is a tile of the pyramid in memory: a raster for each band set of the
+// group, nil where it is empty.
 type node []*raster.Raster
 
 func (n node) empty() bool {
@@ -35,12 +39,13 @@ func (n node) empty() bool {
 // still wait for their siblings stay in memory.
 type pyramidStage struct {
 	*run
-	base *baseTiles
-	rule resample.Rule
+	sets   []int // the group of band sets
+	base   *baseTiles
+	rule   resample.Rule
+	pagers []*pager // by zoom
 
 	mu      sync.Mutex
 	waiting map[xyz.Tile]*family
-	cells   map[int][]store.SummaryCell // by zoom
 }
 
 // family is four siblings on their way to become one parent.
@@ -50,28 +55,67 @@ type family struct {
 }
 
 func (r *run) pyramid(ctx context.Context) error {
-	s := &pyramidStage{
-		run: r, base: newBaseTiles(r), rule: resample.RuleFor(r.rev.Datatype),
-		waiting: map[xyz.Tile]*family{}, cells: map[int][]store.SummaryCell{},
+	groups := r.setGroups(nodeBytes)
+	var pagers []*pager
+	for z := range r.rev.MaxZoom + 1 {
+		pagers = append(pagers, r.pager(rasterbase.Pyramid, z, func(x, y int) int {
+			return len(groups) * r.plan.tilesInPage(z, x, y)
+		}))
 	}
+	for _, sets := range groups {
+		s := &pyramidStage{
+			run: r, sets: sets, base: newBaseTiles(r), rule: resample.RuleFor(r.rev.Datatype),
+			pagers: pagers, waiting: map[xyz.Tile]*family{},
+		}
+		if err := s.build(ctx); err != nil {
+			return err
+		}
+	}
+	for _, p := range pagers {
+		if _, err := p.finish(ctx); err != nil {
+			return err
+		}
+		r.rev.PyramidTiles += p.tiles
+	}
+	return nil
+}
+
+// build makes all tiles of the group's bands.
+func (s *pyramidStage) build(ctx context.Context) error {
 	blocks := make(chan xyz.Tile)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(blocks)
-		return s.blocks(ctx, xyz.Tile{}, r.plan.boxes, blocks)
+		return s.blocks(ctx, xyz.Tile{}, s.plan.boxes, blocks)
 	})
-	for range r.p.c.Workers {
+	for range s.p.c.Workers {
 		g.Go(func() error { return s.work(ctx, blocks) })
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	return g.Wait()
+}
+
+// tilesInPage is how many tiles of a page of a zoom touch the raster.
+func (pl *Plan) tilesInPage(z, x, y int) int {
+	const depth = 4 // a page is 2^4 tiles along a side: a tile of the fourth zoom above
+	top := xyz.Tile{}
+	if z > depth {
+		top = xyz.Tile{Z: z - depth, X: x, Y: y}
 	}
-	for z, cells := range s.cells {
-		sortCells(cells, func(c store.SummaryCell) (int, int) { return c.X, c.Y })
-		r.rev.PyramidTiles += int64(len(cells))
-		r.levels = append(r.levels, level{rasterbase.Pyramid, z, cells})
+	return countAtZoom(pl.boxes, top, z)
+}
+
+func countAtZoom(boxes []xyz.Box, t xyz.Tile, z int) (n int) {
+	boxes = touching(boxes, t)
+	switch {
+	case len(boxes) == 0:
+		return 0
+	case t.Z == z:
+		return 1
 	}
-	return nil
+	for _, c := range t.Children() {
+		n += countAtZoom(boxes, c, z)
+	}
+	return n
 }
 
 // blocks lists the blocks that touch the raster in an order in which siblings
@@ -104,7 +148,7 @@ func (s *pyramidStage) work(ctx context.Context, blocks <-chan xyz.Tile) error {
 		if err := w.prepare(ctx, t); err != nil {
 			return err
 		}
-		n, err := s.build(ctx, t, w, out)
+		n, err := s.tile(ctx, t, w, out)
 		if err != nil {
 			return err
 		}
@@ -115,9 +159,9 @@ func (s *pyramidStage) work(ctx context.Context, blocks <-chan xyz.Tile) error {
 	return out.flush(ctx)
 }
 
-// build makes a tile from its pixels at the warp's zoom, or else from its
+// tile makes a tile from its pixels at the warp's zoom, or else from its
 // children, and stores all of them.
-func (s *pyramidStage) build(ctx context.Context, t xyz.Tile, w *warper, out *writer) (node, error) {
+func (s *pyramidStage) tile(ctx context.Context, t xyz.Tile, w *warper, out *writer) (node, error) {
 	if !w.touches(t) {
 		return nil, nil
 	}
@@ -126,17 +170,17 @@ func (s *pyramidStage) build(ctx context.Context, t xyz.Tile, w *warper, out *wr
 		if err != nil {
 			return nil, err
 		}
-		return n, s.store1(ctx, t, n, out)
+		return n, s.keep(ctx, t, n, out)
 	}
 	var children [4]node
 	for i, c := range t.Children() {
 		var err error
-		if children[i], err = s.build(ctx, c, w, out); err != nil {
+		if children[i], err = s.tile(ctx, c, w, out); err != nil {
 			return nil, err
 		}
 	}
 	n := s.reduce(t, children)
-	return n, s.store1(ctx, t, n, out)
+	return n, s.keep(ctx, t, n, out)
 }
 
 // deliver hands a tile to its parent, which is made when the last of its
@@ -167,7 +211,7 @@ func (s *pyramidStage) deliver(ctx context.Context, t xyz.Tile, n node, out *wri
 			return nil
 		}
 		t, n = parent, s.reduce(parent, f.children)
-		if err := s.store1(ctx, t, n, out); err != nil {
+		if err := s.keep(ctx, t, n, out); err != nil {
 			return err
 		}
 	}
@@ -178,48 +222,45 @@ func (s *pyramidStage) deliver(ctx context.Context, t xyz.Tile, n node, out *wri
 // south-east.
 func (s *pyramidStage) reduce(t xyz.Tile, children [4]node) node {
 	var n node
-	for set := range s.rev.BandSets() {
+	for k := range s.sets {
 		var four [4]*raster.Raster
 		some := false
 		for i, c := range children {
-			if c != nil && c[set] != nil {
-				four[i], some = c[set], true
+			if c != nil && c[k] != nil {
+				four[i], some = c[k], true
 			}
 		}
 		if !some {
 			continue
 		}
 		if n == nil {
-			n = make(node, s.rev.BandSets())
+			n = make(node, len(s.sets))
 		}
-		n[set] = resample.Reduce(four, s.rule)
-		n[set].Grid, n[set].SRID = xyz.TileGrid(t, s.rev.TileSize), 3857
+		n[k] = resample.Reduce(four, s.rule)
+		n[k].Grid, n[k].SRID = xyz.TileGrid(t, s.rev.TileSize), 3857
 	}
 	return n
 }
 
-// store1 stores a tile's rasters and notes what they hold. Tiles that were
+// keep stores a tile's rasters and notes what they hold. Tiles that were
 // warped beyond the max zoom, only to be reduced, are not kept.
-func (s *pyramidStage) store1(ctx context.Context, t xyz.Tile, n node, out *writer) error {
+func (s *pyramidStage) keep(ctx context.Context, t xyz.Tile, n node, out *writer) error {
 	s.progress.tile()
-	if n.empty() || t.Z > s.rev.MaxZoom {
+	if t.Z > s.rev.MaxZoom {
 		return nil
 	}
-	cell := store.SummaryCell{X: t.X, Y: t.Y}
-	cell.Bands = make([]rasterbase.BandSummary, len(s.rev.Bands))
-	for set, r := range n {
+	sum := rasterbase.Summary{Bands: make([]rasterbase.BandSummary, len(s.rev.Bands))}
+	for k, r := range n {
 		if r == nil {
 			continue
 		}
+		set := s.sets[k]
 		for place, band := range s.rev.BandSet(set) {
-			cell.Bands[band] = raster.Summarize(r, place, s.rev.Datatype.Discrete())
+			sum.Bands[band] = raster.Summarize(r, place, s.rev.Datatype.Discrete())
 		}
 		if err := out.put(ctx, store.Tile{TileKey: s.key(rasterbase.Pyramid, t.Z, t.X, t.Y, set), Raster: r}); err != nil {
 			return err
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cells[t.Z] = append(s.cells[t.Z], cell)
-	return nil
+	return s.pagers[t.Z].note(ctx, t.X, t.Y, sum)
 }

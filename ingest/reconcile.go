@@ -4,30 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
 )
 
-// reconcileEvery is how often a server looks for parses that nobody runs.
+// reconcileEvery is how often a server looks for what died workers left.
 const reconcileEvery = 30 * time.Second
 
-// Reconcile ends the records of parses whose jobs have ended without them: the
-// worker died during the last attempt, so that nothing of it could write how
-// the parse ended. What such a parse wrote is dropped.
+// Reconcile puts in order what workers that died have left: it ends the records
+// of parses whose jobs ended without them, and gives up revisions and tiles
+// that no parse is writing any more.
 func (p *Parser) Reconcile(ctx context.Context) error {
-	var layers []*rasterbase.Layer
-	err := p.c.Store.Catalog().View(ctx, func(tx store.Tx) (err error) {
-		layers, _, err = tx.Layers().Find(ctx, store.LayerFilter{})
-		return err
-	})
-	for _, l := range layers {
-		if e := p.reconcile(ctx, l.ID); e != nil {
-			err = errors.Join(err, fmt.Errorf("layer %d: %w", l.ID, e))
+	suspects, err := p.suspects(ctx)
+	for _, id := range suspects {
+		if e := p.reconcile(ctx, id); e != nil {
+			err = errors.Join(err, fmt.Errorf("layer %d: %w", id, e))
 		}
 	}
-	return err
+	return errors.Join(err, p.dropStrayTiles(ctx))
+}
+
+// suspects are the layers with a revision that is being built or a parse that
+// has not ended.
+func (p *Parser) suspects(ctx context.Context) (ids []rasterbase.LayerID, err error) {
+	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
+		ids = nil
+		revisions, err := tx.Revisions().List(ctx, 0)
+		if err != nil {
+			return err
+		}
+		for _, r := range revisions {
+			if r.State == rasterbase.Building {
+				ids = append(ids, r.Layer)
+			}
+		}
+		layers, _, err := tx.Layers().Find(ctx, store.LayerFilter{})
+		if err != nil {
+			return err
+		}
+		for _, l := range layers {
+			latest, err := tx.Parses().Latest(ctx, l.ID)
+			if err != nil && !errors.Is(err, store.ErrNotExist) {
+				return err
+			}
+			if err == nil && !latest.Status.Ended() {
+				ids = append(ids, l.ID)
+			}
+		}
+		return nil
+	})
+	slices.Sort(ids)
+	return slices.Compact(ids), err
 }
 
 // KeepReconciled calls Reconcile now and then until ctx is done.
@@ -36,7 +66,7 @@ func (p *Parser) KeepReconciled(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := p.Reconcile(ctx); err != nil && ctx.Err() == nil {
-			p.c.Log.Warn("looking for parses that nobody runs", "error", err)
+			p.c.Log.Warn("putting in order what died workers left", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -46,42 +76,100 @@ func (p *Parser) KeepReconciled(ctx context.Context) {
 	}
 }
 
+// reconcile does it for one layer: a revision that is being built belongs to
+// the latest parse, and that only while it has a job.
 func (p *Parser) reconcile(ctx context.Context, id rasterbase.LayerID) error {
-	dead, err := p.deadParse(ctx, id)
-	if err != nil || dead == nil {
-		return err
-	}
-	err = p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
-		const reason = "the worker died during the last attempt"
-		dead.Status, dead.Error, dead.Ended = rasterbase.Failed, reason, time.Now()
-		if err := tx.Parses().Update(ctx, dead); err != nil {
+	var stray []rasterbase.RevisionID
+	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+		stray = nil
+		job, err := parseJob(ctx, tx, id)
+		if err != nil {
 			return err
 		}
-		return tx.Parses().Log(ctx, dead.ID, "failed: "+reason)
+		owned := rasterbase.RevisionID(0)
+		latest, err := tx.Parses().Latest(ctx, id)
+		switch {
+		case errors.Is(err, store.ErrNotExist):
+		case err != nil:
+			return err
+		case job != nil:
+			owned = latest.Revision
+		case !latest.Status.Ended():
+			if err := endRecord(ctx, tx, latest); err != nil {
+				return err
+			}
+		}
+		revisions, err := tx.Revisions().List(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, r := range revisions {
+			if r.State != rasterbase.Building || r.ID == owned {
+				continue
+			}
+			stray = append(stray, r.ID)
+			if err := tx.Revisions().Retire(ctx, r.ID); err != nil {
+				return err
+			}
+			if err := enqueueDrop(ctx, tx, id, r.ID, 0); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+	for _, rev := range stray {
+		p.c.Log.Info("gave up a revision that nobody writes", "layer", id, "revision", rev)
+	}
+	return err
+}
+
+// endRecord ends a parse as its job ended: cancelled, or by the death of its
+// worker.
+func endRecord(ctx context.Context, tx store.Tx, parse *rasterbase.Parse) error {
+	cancelled, err := tx.Jobs().List(ctx, []store.JobState{store.JobCancelled}, 0)
 	if err != nil {
 		return err
 	}
-	r := &run{p: p, layer: &rasterbase.Layer{ID: id}, progress: &tracker{store: p.c.Store, parse: *dead}}
-	r.abandon(ctx)
-	return nil
+	parse.Status, parse.Error, parse.Ended = rasterbase.Failed, "the worker died during the last attempt", time.Now()
+	line := "failed: " + parse.Error
+	if slices.ContainsFunc(cancelled, func(j *store.Job) bool {
+		return j.UniqueKey == parseKey(parse.Layer) && !j.Created.Before(parse.Created.Add(-time.Second))
+	}) {
+		parse.Status, parse.Error, line = rasterbase.Cancelled, "", "cancelled"
+	}
+	if err := tx.Parses().Update(ctx, parse); err != nil {
+		return err
+	}
+	return tx.Parses().Log(ctx, parse.ID, line)
 }
 
-// deadParse is a layer's latest parse if it has not ended but its job has.
-func (p *Parser) deadParse(ctx context.Context, id rasterbase.LayerID) (dead *rasterbase.Parse, err error) {
-	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
-		latest, err := tx.Parses().Latest(ctx, id)
-		if errors.Is(err, store.ErrNotExist) {
+// dropStrayTiles drops tiles of revisions that the catalog does not know: a
+// revision is recorded before its tiles are.
+func (p *Parser) dropStrayTiles(ctx context.Context) error {
+	stored, err := p.c.Store.Tiles().Revisions(ctx)
+	if err != nil {
+		return fmt.Errorf("list the stored revisions: %w", err)
+	}
+	for _, key := range stored {
+		known := true
+		err := p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
+			_, err := tx.Revisions().Get(ctx, key.Revision)
+			known = !errors.Is(err, store.ErrNotExist)
+			if known {
+				return err
+			}
 			return nil
-		}
-		if err != nil || latest.Status.Ended() {
+		})
+		if err != nil {
 			return err
 		}
-		if job, err := parseJob(ctx, tx, id); err != nil || job != nil {
-			return err
+		if known {
+			continue
 		}
-		dead = latest
-		return nil
-	})
-	return dead, err
+		if err := p.c.Store.Tiles().Drop(ctx, key); err != nil {
+			return fmt.Errorf("drop the tiles of revision %d: %w", key.Revision, err)
+		}
+		p.c.Log.Info("dropped tiles that belonged to nothing", "layer", key.Layer, "revision", key.Revision)
+	}
+	return nil
 }

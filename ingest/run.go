@@ -23,8 +23,7 @@ type run struct {
 	plan     *Plan
 	rev      *rasterbase.Revision
 
-	baseCells []store.SummaryCell // of the base tiles that are not empty
-	levels    []level             // of the pyramid
+	baseSets []*tileSet // the base tiles that are stored, by band set
 }
 
 func (r *run) store() store.Store { return r.p.c.Store }
@@ -62,9 +61,6 @@ func (r *run) parse(ctx context.Context) (err error) {
 	}
 	stop()
 	if err := r.progress.enter(ctx, rasterbase.Publishing); err != nil {
-		return err
-	}
-	if err := r.summarize(ctx); err != nil {
 		return err
 	}
 	if err := r.store().Tiles().Seal(ctx, r.revisionKey()); err != nil {
@@ -107,26 +103,26 @@ func (r *run) open(ctx context.Context) (closeSource func(), err error) {
 	return closeSource, nil
 }
 
-// begin makes the revision that this parse writes.
+// begin makes the revision that this parse writes, in one transaction with the
+// record that names it: a revision that no record names belongs to nobody.
 func (r *run) begin(ctx context.Context) error {
 	pl := r.plan
 	rev := pl.revision(r.layer)
 	err := r.store().Catalog().Update(ctx, func(tx store.Tx) (err error) {
-		if rev.CRS.SRID == 0 {
-			if rev.CRS.SRID, err = tx.Revisions().CustomSRID(ctx, rev.CRS); err != nil {
+		if pl.CRS.SRID == 0 {
+			if rev.CRS.SRID, err = tx.Revisions().CustomSRID(ctx, pl.CRS); err != nil {
 				return err
 			}
 		}
-		return tx.Revisions().Create(ctx, rev)
+		if err := tx.Revisions().Create(ctx, rev); err != nil {
+			return err
+		}
+		r.rev = rev
+		planned := pl.BaseTiles + int64(len(r.setGroups(nodeBytes)))*pl.PyramidTiles
+		return r.progress.changeIn(ctx, tx, func(p *rasterbase.Parse) { p.Revision, p.Planned = rev.ID, planned })
 	})
 	if err != nil {
 		return fmt.Errorf("begin a revision: %w", err)
-	}
-	r.rev = rev
-	if err := r.progress.change(ctx, func(p *rasterbase.Parse) {
-		p.Revision, p.Planned = rev.ID, pl.BaseTiles+pl.PyramidTiles
-	}); err != nil {
-		return err
 	}
 	if err := r.logPlan(ctx); err != nil {
 		return err
@@ -218,27 +214,20 @@ func (r *run) publish(ctx context.Context) error {
 				return err
 			}
 		}
-		return r.progress.finish(ctx, tx, fmt.Sprintf("finished: %d base tiles, %d pyramid tiles are served",
+		// The record and the log end here too, so that nothing is left which
+		// could fail after the publishing.
+		if err := r.progress.changeIn(ctx, tx, func(p *rasterbase.Parse) {
+			p.Status, p.Ended = rasterbase.Finished, time.Now()
+		}); err != nil {
+			return err
+		}
+		return tx.Parses().Log(ctx, r.progress.parse.ID, fmt.Sprintf("finished: %d base tiles, %d pyramid tiles are served",
 			r.rev.BaseTiles, r.rev.PyramidTiles))
 	})
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return nil
-}
-
-// finish ends the record and the log in the transaction that publishes, so
-// that nothing is left which could fail after it. No watch may run then: it
-// would hold the record and wait for the transaction.
-func (t *tracker) finish(ctx context.Context, tx store.Tx, line string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p := t.parse
-	p.Status, p.Ended, p.Done = rasterbase.Finished, time.Now(), t.done.Load()
-	if err := tx.Parses().Update(ctx, &p); err != nil {
-		return err
-	}
-	return tx.Parses().Log(ctx, p.ID, line)
 }
 
 // abandon gives up the revision that this parse, or an earlier attempt of it,
@@ -270,6 +259,7 @@ func (r *run) abandon(ctx context.Context) {
 // the dropping of its tiles. It is false when the revision is not being built.
 func (r *run) retire(ctx context.Context, id rasterbase.RevisionID) (given bool, err error) {
 	err = r.store().Catalog().Update(ctx, func(tx store.Tx) error {
+		given = false
 		rev, err := tx.Revisions().Get(ctx, id)
 		if errors.Is(err, store.ErrNotExist) {
 			return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 // histogram counts the valid pixels of a band in bins of equal width while its
@@ -210,11 +211,9 @@ func bandStatistics(b *rasterbase.Band, s rasterbase.BandSummary, h *histogram, 
 	b.Histogram = h.result()
 }
 
-// sortedCells orders summaries as pages keep them.
-func sortCells[T any](cells []T, at func(T) (x, y int)) {
-	slices.SortFunc(cells, func(a, b T) int {
-		ax, ay := at(a)
-		bx, by := at(b)
-		return cmp.Or(cmp.Compare(ay, by), cmp.Compare(ax, bx))
+// sortCells orders summaries as pages keep them, by y and x.
+func sortCells(cells []store.SummaryCell) {
+	slices.SortFunc(cells, func(a, b store.SummaryCell) int {
+		return cmp.Or(cmp.Compare(a.Y, b.Y), cmp.Compare(a.X, b.X))
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/resample"
 	"github.com/rasterbase/rasterbase/xyz"
@@ -17,7 +18,7 @@ type warper struct {
 	places resample.Places
 	boxes  []xyz.Box           // that the block touches
 	leaves map[xyz.Tile][]leaf // of the block's tiles
-	bufs   []bandWindow        // by band
+	bufs   map[rasterbase.PixelType]*bandWindow
 	valid  []uint8
 }
 
@@ -36,7 +37,7 @@ func newWarper(s *pyramidStage) *warper {
 			ScaleY: 1 / (s.plan.resolution.rowsPerMetre * metres),
 		},
 		places: resample.Places{X: make([]float64, n), Y: make([]float64, n)},
-		bufs:   make([]bandWindow, len(s.rev.Bands)),
+		bufs:   map[rasterbase.PixelType]*bandWindow{},
 		valid:  make([]uint8, n),
 	}
 }
@@ -83,7 +84,7 @@ func (w *warper) warp(ctx context.Context, t xyz.Tile) (node, error) {
 		return nil, nil
 	}
 	var n node
-	for set := range w.rev.BandSets() {
+	for k, set := range w.sets {
 		r, err := w.warpSet(ctx, w.rev.BandSet(set))
 		if err != nil {
 			return nil, err
@@ -92,10 +93,10 @@ func (w *warper) warp(ctx context.Context, t xyz.Tile) (node, error) {
 			continue
 		}
 		if n == nil {
-			n = make(node, w.rev.BandSets())
+			n = make(node, len(w.sets))
 		}
 		r.Grid, r.SRID = xyz.TileGrid(t, ts), 3857
-		n[set] = r
+		n[k] = r
 	}
 	return n, nil
 }
@@ -159,7 +160,7 @@ func (w *warper) warpPart(ctx context.Context, band int, part Window, dst raster
 		}
 		return w.warpPart(ctx, band, b, dst)
 	}
-	pixels, valid, err := w.base.window(ctx, src, band, &w.bufs[band])
+	pixels, valid, err := w.base.window(ctx, src, band, w.buf(w.rev.Bands[band].PixelType))
 	if err != nil {
 		return err
 	}
@@ -181,6 +182,14 @@ func (w *warper) warpPart(ctx context.Context, band int, part Window, dst raster
 		resample.Warp(dst.Range(from, to), w.valid[from:to], source, p, w.kernel)
 	}
 	return nil
+}
+
+// buf is the buffer for windows of a pixel type.
+func (w *warper) buf(t rasterbase.PixelType) *bandWindow {
+	if w.bufs[t] == nil {
+		w.bufs[t] = &bandWindow{}
+	}
+	return w.bufs[t]
 }
 
 // window is the part of the source that a part of the tile needs.

@@ -73,12 +73,18 @@ func (t *tracker) enter(ctx context.Context, s rasterbase.Status) error {
 
 // change changes the record and stores it.
 func (t *tracker) change(ctx context.Context, fn func(*rasterbase.Parse)) error {
+	return t.store.Catalog().Update(ctx, func(tx store.Tx) error { return t.changeIn(ctx, tx, fn) })
+}
+
+// changeIn changes the record within a transaction. The record is locked
+// within transactions only, so that nobody holds it who waits for one. fn sets
+// and does not add, since a transaction may be run again.
+func (t *tracker) changeIn(ctx context.Context, tx store.Tx, fn func(*rasterbase.Parse)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fn(&t.parse)
 	t.parse.Done = t.done.Load()
-	p := t.parse
-	return t.store.Catalog().Update(ctx, func(tx store.Tx) error { return tx.Parses().Update(ctx, &p) })
+	return tx.Parses().Update(ctx, &t.parse)
 }
 
 // logf appends a line to the parse's log.

@@ -84,6 +84,40 @@ func (r *Runner) RunOne(ctx context.Context, id store.JobID) (*store.Job, error)
 	return last, nil
 }
 
+// RunDue runs the jobs of some kinds that are due now, and returns when none is
+// left.
+func (r *Runner) RunDue(ctx context.Context, kinds ...string) error {
+	handlers := map[string]store.Handler{}
+	for _, k := range kinds {
+		if h, ok := r.handlers[k]; ok {
+			handlers[k] = h
+		}
+	}
+	none := func(ctx context.Context) (bool, error) {
+		due, err := r.due(ctx, handlers)
+		return !due, err
+	}
+	if done, err := none(ctx); done || err != nil {
+		return err
+	}
+	return r.store.Queue().Work(ctx, store.WorkOptions{Handlers: handlers, Until: none})
+}
+
+func (r *Runner) due(ctx context.Context, handlers map[string]store.Handler) (due bool, err error) {
+	err = r.store.Catalog().View(ctx, func(tx store.Tx) error {
+		list, err := tx.Jobs().List(ctx, []store.JobState{store.JobWaiting}, 0)
+		if err != nil {
+			return err
+		}
+		due = false
+		for _, j := range list {
+			due = due || handlers[j.Kind] != nil && !j.NotBefore.After(time.Now())
+		}
+		return nil
+	})
+	return due, err
+}
+
 // Get reads a job.
 func Get(ctx context.Context, st store.Store, id store.JobID) (j *store.Job, err error) {
 	err = st.Catalog().View(ctx, func(tx store.Tx) error {

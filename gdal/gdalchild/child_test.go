@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,14 +76,19 @@ func TestSameAsInProcess(t *testing.T) {
 	for i := range 12 {
 		wg.Go(func() {
 			w := ingest.Window{X: i * 10, Y: i * 5, Width: 100 + i, Height: 50 + i}
-			a, err := child.Read(ctx, w)
+			bands := [][]int{nil, {0}, {1}, {1, 0}}[i%4]
+			a, err := child.Read(ctx, w, bands)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			b, err := own.Read(ctx, w)
+			b, err := own.Read(ctx, w, bands)
 			if err != nil {
 				t.Error(err)
+				return
+			}
+			if len(a.Bands) != len(b.Bands) || len(a.Masks) != len(b.Masks) {
+				t.Errorf("bands %v: %d and %d masks from the child, %d and %d from GDAL here", bands, len(a.Bands), len(a.Masks), len(b.Bands), len(b.Masks))
 				return
 			}
 			for j := range a.Bands {
@@ -95,6 +99,11 @@ func TestSameAsInProcess(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for _, bands := range [][]int{{}, {2}, {-1}, {0, 1, 0}} {
+		if _, err := child.Read(ctx, ingest.Window{Width: 1, Height: 1}, bands); rasterbase.CodeOf(err) != rasterbase.Invalid {
+			t.Errorf("bands %v of two: %v", bands, err)
+		}
+	}
 	places := make([]ingest.Place, maxPlaces+17)
 	for i := range places {
 		places[i] = ingest.Place{X: float64(i % 300), Y: float64(i % 200)}
@@ -158,7 +167,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-d.p.exited
-	_, err := d.Read(context.Background(), ingest.Window{Width: 10, Height: 10})
+	_, err := d.Read(context.Background(), ingest.Window{Width: 10, Height: 10}, nil)
 	if rasterbase.CodeOf(err) != rasterbase.Invalid || !strings.Contains(err.Error(), "SIGSEGV") || !strings.Contains(err.Error(), "sample.tif") {
 		t.Errorf("after a crash: %v", err)
 	}
@@ -178,10 +187,10 @@ func TestStopped(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := d.Read(ctx, ingest.Window{Width: 10, Height: 10}); !errors.Is(err, context.Canceled) {
+	if _, err := d.Read(ctx, ingest.Window{Width: 10, Height: 10}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled request says %v", err)
 	}
-	_, err := d.Read(context.Background(), ingest.Window{Width: 10, Height: 10})
+	_, err := d.Read(context.Background(), ingest.Window{Width: 10, Height: 10}, nil)
 	if rasterbase.CodeOf(err) != rasterbase.TooLarge || !strings.Contains(err.Error(), "more than 3s") {
 		t.Errorf("a request without an end says %v", err)
 	}
@@ -192,28 +201,8 @@ func TestClosed(t *testing.T) {
 	d := open(t, Opener{}, writeSample(t), ingest.OpenOptions{})
 	d.Close()
 	d.Close()
-	if _, err := d.Read(context.Background(), ingest.Window{Width: 1, Height: 1}); !errors.Is(err, errClosed) {
+	if _, err := d.Read(context.Background(), ingest.Window{Width: 1, Height: 1}, nil); !errors.Is(err, errClosed) {
 		t.Errorf("after Close: %v", err)
-	}
-}
-
-// TestMemoryLimit opens a file whose blocks need more than the child may have.
-func TestMemoryLimit(t *testing.T) {
-	g := rasterbase.Grid{Width: 12000, Height: 4000, OriginX: 0, OriginY: 10, ScaleX: 0.0001, ScaleY: -0.0001}
-	r := raster.New(g, 4326, rasterbase.Uint16)
-	path := filepath.Join(t.TempDir(), "wide.tif")
-	o := gdal.WriteOptions{Compression: "DEFLATE", Options: []string{"BLOCKYSIZE=4000"}}
-	if err := gdal.Write(context.Background(), path, r, o); err != nil {
-		t.Fatal(err)
-	}
-	runtime.GC() // the raster is not used any more
-	d, err := Opener{MemoryLimit: 64 << 20, CacheBytes: 16 << 20}.Open(context.Background(), path, ingest.OpenOptions{})
-	if err == nil {
-		defer d.Close()
-		_, err = d.Read(context.Background(), ingest.Window{Width: 2000, Height: 2000})
-	}
-	if rasterbase.CodeOf(err) != rasterbase.TooLarge || !strings.Contains(err.Error(), "64 MiB") {
-		t.Errorf("reading a block of 96 MB with 64 MiB of memory says %v", err)
 	}
 }
 
@@ -262,85 +251,6 @@ func TestNotAChild(t *testing.T) {
 	}
 }
 
-// TestCorrupt opens every damaged file and reads all of what opens: nothing
-// may hang, crash this process, or take more memory than allowed.
-func TestCorrupt(t *testing.T) {
-	dir := os.Getenv("RASTERBASE_TESTDATA")
-	if dir == "" {
-		t.Skip("RASTERBASE_TESTDATA names no folder")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "corrupt", "*"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files: %v", err)
-	}
-	files = append(files, filepath.Join(dir, "rgb", "world_lossy_5000px.tif"), filepath.Join(dir, "odd", "web_z5_z11_8448px.tif"))
-	for _, path := range files {
-		for _, placed := range []bool{false, true} {
-			srid := 0
-			if placed {
-				// With a world file and a CRS more files open, and pixels are read.
-				path, srid = withWorldFile(t, path), 4326
-			}
-			outcome, p := readAll(t, path, srid)
-			t.Logf("%-43s placed %-5v  peak %3d MiB  %s", filepath.Base(path), placed, p.peak>>20, outcome)
-			if p.peak > 512<<20 {
-				t.Errorf("%s: the child had %d MiB", filepath.Base(path), p.peak>>20)
-			}
-		}
-	}
-}
-
-func withWorldFile(t *testing.T, path string) string {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to := filepath.Join(t.TempDir(), filepath.Base(path))
-	if err := os.WriteFile(to, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	world := strings.TrimSuffix(to, filepath.Ext(to)) + ".wld"
-	if err := os.WriteFile(world, []byte("0.00001\n0\n0\n-0.00001\n10\n50\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return to
-}
-
-func readAll(t *testing.T, path string, srid int) (string, *process) {
-	o := Opener{Timeout: 20 * time.Second}.withDefaults()
-	p, err := o.start(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
-	d := &dataset{p: p, limits: o.Limits, slots: make(chan struct{}, 1)}
-	err = d.openWith(context.Background(), path, ingest.OpenOptions{SRID: srid})
-	if err != nil {
-		p.close()
-		return "refused: " + err.Error(), p
-	}
-	g := d.info.Grid
-	const side = 1024
-	blocks, failed := 0, 0
-	var last error
-	for y := 0; y < g.Height; y += side {
-		for x := 0; x < g.Width; x += side {
-			if blocks++; blocks > 100 {
-				break
-			}
-			w := ingest.Window{X: x, Y: y, Width: min(side, g.Width-x), Height: min(side, g.Height-y)}
-			if _, err := d.Read(context.Background(), w); err != nil {
-				failed, last = failed+1, err
-			}
-		}
-	}
-	p.close()
-	if last != nil {
-		return "opened, last failure: " + last.Error(), p
-	}
-	return "opened and read", p
-}
-
 // BenchmarkOpen is the time to start a child and open a small file.
 func BenchmarkOpen(b *testing.B) {
 	path := writeSample(b)
@@ -367,7 +277,7 @@ func BenchmarkRead(b *testing.B) {
 			defer d.Close()
 			b.SetBytes(256 * 200 * 9)
 			for b.Loop() {
-				if _, err := d.Read(ctx, w); err != nil {
+				if _, err := d.Read(ctx, w, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

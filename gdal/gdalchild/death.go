@@ -44,20 +44,43 @@ func (o *output) String() string {
 	return strings.ToValidUTF8(string(o.head)+string(o.tail), "\uFFFD")
 }
 
-// lastLines are the lines that say most: the last ones, or the first when what
-// follows is a trace of the Go runtime.
-func (o *output) lastLines(n int) string {
-	var lines []string
-	for _, l := range strings.Split(o.String(), "\n") {
-		if l = strings.TrimSpace(l); strings.HasPrefix(l, "goroutine ") && strings.HasSuffix(l, ":") {
-			break
+// reason is the first line of what a child printed that means something to a
+// user: nothing of a trace, no address, no folder. Empty: there is none.
+func (o *output) reason() string {
+	for line := range strings.SplitSeq(o.String(), "\n") {
+		if trace.MatchString(line) {
+			continue
 		}
-		if l != "" && !strings.HasPrefix(l, "PC=") && !strings.HasPrefix(l, "runtime ") {
-			lines = append(lines, l)
+		line = internals.ReplaceAllString(strings.TrimSpace(line), "")
+		switch {
+		case line == "":
+			continue
+		case noMemory.MatchString(line):
+			return "out of memory"
 		}
+		line = folders.ReplaceAllString(line, "$1")
+		if r := []rune(line); len(r) > maxReason {
+			line = string(r[:maxReason]) + "..."
+		}
+		return line
 	}
-	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+	return ""
 }
+
+// maxReason is how many characters of a line are told.
+const maxReason = 200
+
+var (
+	// trace matches lines of the Go runtime's traces: of stacks, registers and
+	// signals, and places in a source. A line can be anywhere, since only the
+	// beginning and the end of the output are kept.
+	trace = regexp.MustCompile(`^(\t|runtime stack:|goroutine |created by |exit status |\[(signal|originating|failed)|SIG[A-Z]+: |PC=|r\w+ +0x)` +
+		`|0x[0-9a-f]|\bgoroutine \d|\b(fp|sp|pc)=|\bruntime[./]|\.(go|s|c|cpp|h):\d|^\S+\(.*\)\s*$|^\.\.\.`)
+	// internals matches how the Go runtime begins a line.
+	internals = regexp.MustCompile(`^(fatal error: |panic: |runtime: |runtime error: )+`)
+	// folders matches the folders of absolute paths.
+	folders = regexp.MustCompile(`(^|[^\w.])/(?:[^/\s:'"]+/)*`)
+)
 
 var (
 	// noMemory matches what the Go runtime, C++ and C libraries say when an
@@ -72,7 +95,7 @@ var (
 func (p *process) why() error {
 	name := filepath.Base(p.path)
 	text := p.stderr.String()
-	said := p.stderr.lastLines(3)
+	said := p.stderr.reason()
 	if said != "" {
 		said = ": " + said
 	}
@@ -90,9 +113,9 @@ func (p *process) why() error {
 		e.Message = name + ": " + e.Message
 		return &e
 	case mute:
-		return died(rasterbase.Internal, "the GDAL child %s did not start (%v)%s", p.cmd.Path, p.cmd.ProcessState, said)
+		return died(rasterbase.Internal, "the GDAL child %s did not start (%v)%s", filepath.Base(p.cmd.Path), p.cmd.ProcessState, said)
 	case noMemory.MatchString(text):
-		return died(rasterbase.TooLarge, "the GDAL child exceeded its memory limit of %d MiB while %s%s", p.o.MemoryLimit>>20, p.doing(), said)
+		return died(rasterbase.TooLarge, "the GDAL child exceeded its memory limit of %d MiB while %s", p.o.MemoryLimit>>20, p.doing())
 	case signal == "SIGXFSZ":
 		return died(rasterbase.TooLarge, "the GDAL child wrote a file of more than %d bytes while %s", p.o.FileSizeLimit, p.doing())
 	case signal == "SIGKILL":

@@ -12,8 +12,9 @@
 //	}
 //
 // It inherits no environment, sees only the folder of its file, the data of
-// GDAL and PROJ, the shared libraries and a temporary folder of its own, and
-// works under limits of memory, file size and time; see [Sandbox].
+// GDAL and PROJ, the shared libraries and a temporary folder of its own, has no
+// network, starts no programs, and works under limits of memory, file size and
+// time; see [Sandbox].
 package gdalchild
 
 import (
@@ -43,7 +44,9 @@ type Opener struct {
 	TempDir string
 	// Timeout bounds each request, opening included: 2 minutes when 0.
 	Timeout time.Duration
-	// Limits bound what is opened.
+	// Limits bound what is opened. Their defaults follow MemoryLimit: a block
+	// may have half of it, and blocks that are decoded at the same time what
+	// the cache leaves. ReadBytes is 64 MiB when 0.
 	Limits gdal.Limits
 	// Logger is told of children that start, end and die; nil: nobody is.
 	Logger *slog.Logger
@@ -64,6 +67,12 @@ func (o Opener) withDefaults() Opener {
 	}
 	if o.Limits.ReadBytes == 0 {
 		o.Limits.ReadBytes = 64 << 20
+	}
+	if o.Limits.BlockBytes == 0 {
+		o.Limits.BlockBytes = o.MemoryLimit / 2
+	}
+	if o.Limits.DecodeBytes == 0 {
+		o.Limits.DecodeBytes = max(1, o.MemoryLimit-o.CacheBytes)
 	}
 	if o.Limits.Bands == 0 {
 		o.Limits.Bands = 512

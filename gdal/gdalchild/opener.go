@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func (o Opener) Open(ctx context.Context, path string, opt ingest.OpenOptions) (
 	if err != nil {
 		return nil, err
 	}
-	d := &dataset{p: p, limits: o.Limits, slots: make(chan struct{}, max(1, opt.Parallel))}
+	d := &dataset{p: p, limits: o.Limits}
 	if err := d.openWith(ctx, path, opt); err != nil {
 		p.close()
 		return nil, err
@@ -54,18 +55,21 @@ func (o Opener) Open(ctx context.Context, path string, opt ingest.OpenOptions) (
 func (d *dataset) openWith(ctx context.Context, path string, opt ingest.OpenOptions) error {
 	// The answer may come when nobody waits any more, so it has a place of its
 	// own.
+	var parallel int
 	info := new(ingest.Info)
 	_, err := d.p.call(ctx, request{Op: opOpen, Path: path, Options: &opt}, nil, func(a answer, raw uint64) ([][]byte, error) {
 		if err := checkInfo(a.Info, d.limits, raw); err != nil {
 			return nil, err
 		}
-		*info = *a.Info
+		*info, parallel = *a.Info, a.Parallel
 		return nil, nil
 	})
 	if err != nil {
 		return err
 	}
 	d.info = *info
+	// A request that waits here has not begun, and its time does not run.
+	d.slots = make(chan struct{}, max(1, min(opt.Parallel, parallel)))
 	return nil
 }
 
@@ -119,14 +123,24 @@ func (d *dataset) call(ctx context.Context, q request, places []ingest.Place, re
 	return err
 }
 
-// Read reads a window of the source's own pixels.
-func (d *dataset) Read(ctx context.Context, w ingest.Window) (*ingest.Block, error) {
-	if err := d.checkWindow(w); err != nil {
+// Read reads a window of the source's own pixels, of some bands or all.
+func (d *dataset) Read(ctx context.Context, w ingest.Window, bands []int) (*ingest.Block, error) {
+	asked, err := d.info.Select(bands)
+	if err != nil {
+		return nil, err
+	}
+	types := make([]rasterbase.PixelType, len(asked))
+	for k, i := range asked {
+		types[k] = d.info.Bands[i].PixelType
+	}
+	if err := d.checkWindow(w, types); err != nil {
 		return nil, err
 	}
 	b := &ingest.Block{Window: w}
-	err := d.call(ctx, request{Op: opRead, Window: w}, nil, func(a answer, raw uint64) ([][]byte, error) {
-		return d.receive(b, a, raw)
+	// The slice is the caller's, who may change it when the context is done.
+	q := request{Op: opRead, Window: w, Bands: slices.Clone(bands)}
+	err = d.call(ctx, q, nil, func(a answer, raw uint64) ([][]byte, error) {
+		return d.receive(b, types, a, raw)
 	})
 	if err != nil {
 		return nil, err
@@ -134,14 +148,14 @@ func (d *dataset) Read(ctx context.Context, w ingest.Window) (*ingest.Block, err
 	return b, nil
 }
 
-func (d *dataset) checkWindow(w ingest.Window) error {
+func (d *dataset) checkWindow(w ingest.Window, types []rasterbase.PixelType) error {
 	g := d.info.Grid
 	if w.X < 0 || w.Y < 0 || w.Width <= 0 || w.Height <= 0 || w.Width > g.Width-w.X || w.Height > g.Height-w.Y {
 		return rasterbase.Errorf(rasterbase.Invalid, "the window %+v is not inside the %d x %d pixels of the raster", w, g.Width, g.Height)
 	}
 	bytes := int64(1)
-	for _, b := range d.info.Bands {
-		bytes += int64(b.PixelType.Size())
+	for _, t := range types {
+		bytes += int64(t.Size())
 	}
 	if int64(w.Height) > d.limits.ReadBytes/bytes/int64(w.Width) {
 		return rasterbase.Errorf(rasterbase.TooLarge, "a window of %d x %d pixels takes more than the %d bytes allowed", w.Width, w.Height, d.limits.ReadBytes)
@@ -150,20 +164,20 @@ func (d *dataset) checkWindow(w ingest.Window) error {
 }
 
 // receive makes the memory that an answer goes to. Its size follows from what
-// was asked for; an answer of another size is refused before.
-func (d *dataset) receive(b *ingest.Block, a answer, raw uint64) ([][]byte, error) {
+// was asked for, a window of bands of these types; an answer of another size is refused before.
+func (d *dataset) receive(b *ingest.Block, types []rasterbase.PixelType, a answer, raw uint64) ([][]byte, error) {
 	n := b.Width * b.Height
 	want := 0
-	for _, band := range d.info.Bands {
-		want += n * band.PixelType.Size()
+	for _, t := range types {
+		want += n * t.Size()
 	}
-	masks := map[string]int{noMask: 0, oneMask: 1, allMasks: len(d.info.Bands)}[a.Masks]
+	masks := map[string]int{noMask: 0, oneMask: 1, allMasks: len(types)}[a.Masks]
 	if a.Masks != noMask && !d.info.HasMask || raw != uint64(want+masks*n) {
 		return nil, fmt.Errorf("the answer to reading %d x %d pixels has %d bytes and masks %q", b.Width, b.Height, raw, a.Masks)
 	}
 	var parts [][]byte
-	for _, band := range d.info.Bands {
-		p := raster.NewPixels(band.PixelType, n)
+	for _, t := range types {
+		p := raster.NewPixels(t, n)
 		b.Bands = append(b.Bands, p)
 		parts = append(parts, p.Bytes())
 	}
@@ -173,7 +187,7 @@ func (d *dataset) receive(b *ingest.Block, a answer, raw uint64) ([][]byte, erro
 		parts = append(parts, m)
 	}
 	if a.Masks == oneMask {
-		for len(b.Masks) < len(d.info.Bands) {
+		for len(b.Masks) < len(types) {
 			b.Masks = append(b.Masks, b.Masks[0])
 		}
 	}

@@ -116,6 +116,7 @@ type request struct {
 	Path    string              `json:"path,omitempty"`
 	Options *ingest.OpenOptions `json:"options,omitempty"`
 	Window  ingest.Window       `json:"window"`
+	Bands   []int               `json:"bands,omitempty"` // indices into Info.Bands; none: all
 }
 
 // String says what is being done, for messages.
@@ -144,6 +145,9 @@ type answer struct {
 	Error *failure     `json:"error,omitempty"`
 	Info  *ingest.Info `json:"info,omitempty"`
 	Masks string       `json:"masks,omitempty"`
+	// Parallel, in the answer to opening, is how many requests the child answers
+	// at a time.
+	Parallel int `json:"parallel,omitempty"`
 }
 
 // failure carries an error over the pipe.

@@ -16,16 +16,17 @@ import (
 )
 
 // waiting makes a process without a child that waits for the answer to a read
-// of 4 x 3 pixels of uint8 and float32.
+// of 4 x 3 pixels of uint8 and float32, two of the three bands of a raster.
 func waiting() (*process, *pending, *ingest.Block) {
 	d := &dataset{limits: gdal.Limits{ReadBytes: 1 << 20}, info: ingest.Info{
 		Grid: rasterbase.Grid{Width: 4, Height: 3}, HasMask: true,
-		Bands: []ingest.BandInfo{{PixelType: rasterbase.Uint8}, {PixelType: rasterbase.Float32}},
+		Bands: []ingest.BandInfo{{PixelType: rasterbase.Uint8}, {PixelType: rasterbase.Int16}, {PixelType: rasterbase.Float32}},
 	}}
+	asked := []rasterbase.PixelType{rasterbase.Uint8, rasterbase.Float32}
 	b := &ingest.Block{Window: ingest.Window{Width: 4, Height: 3}}
 	w := &pending{
 		request: request{Op: opRead}, timer: time.NewTimer(time.Hour), done: make(chan struct{}),
-		receive: func(a answer, raw uint64) ([][]byte, error) { return d.receive(b, a, raw) },
+		receive: func(a answer, raw uint64) ([][]byte, error) { return d.receive(b, asked, a, raw) },
 	}
 	return &process{wait: map[uint64]*pending{7: w}}, w, b
 }

@@ -26,6 +26,9 @@ func Sandbox() []string {
 	if abi >= 4 {
 		out = append(out, fmt.Sprintf("Landlock %d: no TCP", abi))
 	}
+	if canFilterCalls() {
+		out = append(out, "seccomp: no network, no other programs or processes")
+	}
 	return out
 }
 

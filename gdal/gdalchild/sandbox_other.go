@@ -16,6 +16,8 @@ func confine(setup) error { return nil }
 
 func limitMemory(setup) error { return nil }
 
+func filterCalls() error { return nil }
+
 func ownGroup(*exec.Cmd) {}
 
 func signalOf(*os.ProcessState) string { return "" }

@@ -73,7 +73,11 @@ func (d *dataset) Info() ingest.Info {
 	}
 }
 
-func (d *dataset) Read(ctx context.Context, w ingest.Window) (*ingest.Block, error) {
+func (d *dataset) Read(ctx context.Context, w ingest.Window, bands []int) (*ingest.Block, error) {
+	bands, err := d.Info().Select(bands)
+	if err != nil {
+		return nil, err
+	}
 	n := d.opener.read.Add(1)
 	if d.opener.BeforeRead != nil {
 		if err := d.opener.BeforeRead(ctx, n, w); err != nil {
@@ -84,8 +88,8 @@ func (d *dataset) Read(ctx context.Context, w ingest.Window) (*ingest.Block, err
 		return nil, err
 	}
 	b := &ingest.Block{Window: w}
-	for i, info := range d.Bands {
-		p := raster.NewPixels(info.PixelType, w.Width*w.Height)
+	for _, i := range bands {
+		p := raster.NewPixels(d.Bands[i].PixelType, w.Width*w.Height)
 		var mask []uint8
 		if d.Mask != nil {
 			mask = make([]uint8, p.Len())
