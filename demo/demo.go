@@ -28,21 +28,10 @@ type Raster struct {
 //go:embed *.tif *.json
 var files embed.FS
 
-// Rasters lists the demo rasters, the one to be drawn on top first.
+// Rasters lists the demo rasters, the one to be drawn on top last: the map
+// draws newer layers over older ones.
 func Rasters() []Raster {
 	return []Raster{
-		{
-			Slug:        "storm-lake-vegetation",
-			Name:        "Storm Lake vegetation",
-			Description: "Types of vegetation around Storm Lake, Montana, in 2020, at 30 m.",
-			Attribution: "LANDFIRE, U.S. Department of Agriculture and U.S. Department of the Interior",
-			License:     "CC0-1.0",
-			Datatype:    rasterbase.Categorical,
-			File:        "storm_lake_vegetation.tif",
-			LegendTitle: "LANDFIRE existing vegetation type",
-			Tile:        "12/759/1456",
-			legendFile:  "storm_lake_vegetation_legend.json",
-		},
 		{
 			Slug:        "storm-lake-elevation",
 			Name:        "Storm Lake elevation",
@@ -54,6 +43,18 @@ func Rasters() []Raster {
 			LegendTitle: "Elevation in metres, 2400 to 3050",
 			Tile:        "12/759/1456",
 			legendFile:  "storm_lake_elevation_legend.json",
+		},
+		{
+			Slug:        "storm-lake-vegetation",
+			Name:        "Storm Lake vegetation",
+			Description: "Types of vegetation around Storm Lake, Montana, in 2020, at 30 m.",
+			Attribution: "LANDFIRE, U.S. Department of Agriculture and U.S. Department of the Interior",
+			License:     "CC0-1.0",
+			Datatype:    rasterbase.Categorical,
+			File:        "storm_lake_vegetation.tif",
+			LegendTitle: "LANDFIRE existing vegetation type",
+			Tile:        "12/759/1456",
+			legendFile:  "storm_lake_vegetation_legend.json",
 		},
 	}
 }

@@ -25,15 +25,6 @@ const nodeBytes = 1 << 20
 // group, nil where it is empty.
 type node []*raster.Raster
 
-func (n node) empty() bool {
-	for _, r := range n {
-		if r != nil {
-			return false
-		}
-	}
-	return true
-}
-
 // pyramidStage warps the base tiles to the largest zoom, once, and reduces
 // level by level. Every tile is stored when it is made; only the ones that
 // still wait for their siblings stay in memory.

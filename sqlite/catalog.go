@@ -102,7 +102,7 @@ func (t *tx) Jobs() store.Jobs           { return jobs{t} }
 // QueryContext makes a query with its kept statement, if it has one.
 func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if s := t.prepared(query); s != nil {
-		return t.StmtContext(ctx, s).QueryContext(ctx, args...)
+		return t.StmtContext(ctx, s).QueryContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes its statements
 	}
 	return t.Tx.QueryContext(ctx, query, args...)
 }
@@ -111,7 +111,7 @@ func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 // one.
 func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if s := t.prepared(query); s != nil {
-		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes its statements
 	}
 	return t.Tx.QueryRowContext(ctx, query, args...)
 }

@@ -46,7 +46,7 @@ func (s *statements) keep(ctx context.Context, queries []string) {
 		if err != nil {
 			delete(s.kept, q)
 		} else if s.closed {
-			_ = stmt.Close() // only read with
+			_ = stmt.Close() //nolint:sqlclosecheck // it is kept otherwise; and it was only read with
 		} else {
 			s.kept[q] = stmt
 		}

@@ -37,8 +37,8 @@ func FindLayers(ctx context.Context, tx Tx, ref string) ([]*rasterbase.Layer, er
 	}
 	if strings.Trim(ref, "0123456789") == "" {
 		id, err := strconv.ParseInt(ref, 10, 64)
-		if err != nil { // no id is so large
-			return nil, nil
+		if errors.Is(err, strconv.ErrRange) {
+			id = 0 // no id is so large, and none is 0
 		}
 		l, err := tx.Layers().Get(ctx, rasterbase.LayerID(id))
 		switch {

@@ -90,6 +90,19 @@ func protectNegative(args []string) []string {
 // known to be right.
 func wantsJSON(args []string) bool { return slices.Contains(args, "--json") }
 
+// whole is a whole number argument.
+type whole int
+
+// UnmarshalText reads a whole number.
+func (n *whole) UnmarshalText(b []byte) error {
+	v, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", strings.TrimSpace(string(b)))
+	}
+	*n = whole(v)
+	return nil
+}
+
 // number is a decimal number argument; "nan" is one too.
 type number float64
 

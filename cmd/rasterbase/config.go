@@ -127,11 +127,24 @@ func readConfigFile(path string) (map[string]string, string, error) {
 	}
 	values := make(map[string]string, len(raw))
 	for k, v := range raw {
-		if values[k], err = configValue(v); err != nil {
+		key := settingKey(k)
+		if _, twice := values[key]; twice {
+			return nil, path, fmt.Errorf("%s: %s is given twice, as %s too", path, key, "RASTER_"+strings.ToUpper(key))
+		}
+		if values[key], err = configValue(v); err != nil {
 			return nil, path, fmt.Errorf("%s: %q %w", path, k, err)
 		}
 	}
 	return values, path, nil
+}
+
+// settingKey is the key of a setting that a configuration file names by its
+// key or as the environment does: RASTER_TILESIZE is tilesize.
+func settingKey(name string) string {
+	if rest, ok := strings.CutPrefix(name, "RASTER_"); ok {
+		return strings.ToLower(rest)
+	}
+	return name
 }
 
 // configValue reads a string, a number, or a list of strings.

@@ -45,9 +45,9 @@ func (c *configCmd) Run(_ context.Context, a *app) error {
 	if c.JSON {
 		return a.printJSON(map[string]any{"settings": docs})
 	}
-	t := newTable(a.stdout, "SETTING", "VALUE", "FROM")
+	t := newTable(a.stdout, "SETTING", "FILE KEY", "VALUE", "FROM")
 	for _, d := range docs {
-		t.row(d.Env, d.Value, d.From)
+		t.row(d.Env, d.Key, d.Value, d.From)
 	}
 	t.flush()
 	fmt.Fprintln(a.stderr, "\n`rasterbase config --help` says what they mean and how to set them")

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -114,42 +113,6 @@ func TestNegativeNumbersAreNotFlags(t *testing.T) {
 	got := protectNegative([]string{"pixel", "1", "-113.04", "37", "-n", "--srid", "-1", "-.5", "-1x", "-inf"})
 	want := []string{"pixel", "1", " -113.04", "37", "-n", "--srid", " -1", " -.5", "-1x", "-inf"}
 	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-}
-
-func TestProgressWithoutATerminalIsALineForEachStage(t *testing.T) {
-	var out strings.Builder
-	p := progress{w: &out, name: "a.tif"}
-	for _, s := range []rasterbase.Parse{
-		{Status: rasterbase.Queued},
-		{Status: rasterbase.Tiling, Planned: 10},
-		{Status: rasterbase.Tiling, Planned: 10, Done: 4},
-		{Status: rasterbase.Finished, Planned: 10, Done: 10},
-	} {
-		p.show(s)
-	}
-	p.end()
-	want := "a.tif: queued\na.tif: creating tiles (0 of 10 tiles)\na.tif: finished\n"
-	if out.String() != want {
-		t.Errorf("%q", out.String())
-	}
-}
-
-func TestProgressBarTellsStageTilesAndTime(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 1, 0, 0, time.UTC)
-	s := rasterbase.Parse{Status: rasterbase.Pyramiding, Planned: 400, Done: 100, Started: now.Add(-time.Minute)}
-	if got := remaining(s, now); got != "  100/400 tiles  3m0s left" {
-		t.Errorf("%q", got)
-	}
-	if got := bar(50); strings.Count(got, "#") != barWidth/2 || len(got) != barWidth {
-		t.Errorf("%q", got)
-	}
-	var out strings.Builder
-	p := progress{w: &out, name: "a.tif", bar: true}
-	p.show(s)
-	p.end()
-	if got := out.String(); !strings.Contains(got, "25%") || !strings.HasSuffix(got, "\r") {
 		t.Errorf("%q", got)
 	}
 }

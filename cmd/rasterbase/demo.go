@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
@@ -20,7 +21,7 @@ import (
 // demoPause is how often the catalog is asked how far the parses are.
 const demoPause = 200 * time.Millisecond
 
-// demoImport brings the demo rasters into a store that does not have them.
+// demoImport brings the demo rasters into an empty store.
 type demoImport struct {
 	store   store.Store
 	parser  *ingest.Parser
@@ -29,43 +30,65 @@ type demoImport struct {
 	workDir string
 }
 
-// run imports what is missing, waits until it is parsed, and prints where it
-// can be seen. Other workers of this process do the parsing.
+// demoLayer is a layer that an earlier start made of a demo raster.
+type demoLayer struct {
+	*rasterbase.Layer
+	parse *rasterbase.Parse // the latest; nil: none
+}
+
+// run imports the rasters into a store without layers, or finishes an import
+// that was cut off, waits until they are parsed, and prints where those that
+// are there can be seen. Other workers of this process do the parsing.
 func (d demoImport) run(ctx context.Context) error {
-	var ids []rasterbase.LayerID
-	for _, r := range demo.Rasters() {
-		id, err := d.begin(ctx, r)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.Name, err)
-		}
-		ids = append(ids, id)
+	there, first, err := d.find(ctx)
+	if err != nil {
+		return err
 	}
-	for i, r := range demo.Rasters() {
-		l, err := d.wait(ctx, ids[i])
+	switch {
+	case !first && len(there) == 0:
+		fmt.Fprintln(d.out, "the demo is not imported: there are other layers already")
+		return nil
+	case first && !gdal.Available:
+		fmt.Fprintln(d.out, "the demo is not imported:", errNoGDAL.Message)
+		return nil
+	}
+	for _, r := range demo.Rasters() {
+		l, ok := there[r.Slug]
+		if !ok && !first {
+			continue // it was deleted
+		}
+		id, err := d.begin(ctx, r, l)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
-		fmt.Fprintf(d.out, "%s\n  %s/layers/%s\n  %s/tiles/%s/%s.png\n", l.Name, d.base, l.Slug, d.base, l.Slug, r.Tile)
+		there[r.Slug] = demoLayer{Layer: &rasterbase.Layer{ID: id}}
+	}
+	for _, r := range demo.Rasters() {
+		l, ok := there[r.Slug]
+		if !ok {
+			continue
+		}
+		done, err := d.wait(ctx, l.ID)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Name, err)
+		}
+		fmt.Fprintf(d.out, "%s\n  %s/layers/%s\n  %s/tiles/%s/%s.png\n", done.Name, d.base, done.Slug, d.base, done.Slug, r.Tile)
 	}
 	return nil
 }
 
-// begin finds the layer of a demo raster or adds it, and has it parsed unless
-// it is or will be.
-func (d demoImport) begin(ctx context.Context, r demo.Raster) (rasterbase.LayerID, error) {
-	l, parse, err := d.find(ctx, r)
+// begin has a demo raster parsed that is not and will not be otherwise, and
+// gives its layer.
+func (d demoImport) begin(ctx context.Context, r demo.Raster, l demoLayer) (rasterbase.LayerID, error) {
 	switch {
-	case err != nil:
-		return 0, err
-	case l != nil && (l.Published != 0 || parse != nil && !parse.Status.Ended()):
+	case l.Layer != nil && (l.Published != 0 || l.parse != nil && !l.parse.Status.Ended()):
 		return l.ID, nil
-	case gdal.Version() == "":
-		return 0, rasterbase.Errorf(rasterbase.Unsupported, "this program was built without GDAL and cannot read raster files").
-			WithHint("install libgdal-dev and build it with cgo: make run")
-	case l == nil:
+	case !gdal.Available:
+		return 0, errNoGDAL
+	case l.Layer == nil:
 		return d.add(ctx, r)
 	}
-	_, err = d.parser.Reparse(ctx, l.ID)
+	_, err := d.parser.Reparse(ctx, l.ID)
 	return l.ID, err
 }
 
@@ -96,27 +119,39 @@ func (d demoImport) wait(ctx context.Context, id rasterbase.LayerID) (l *rasterb
 	}
 }
 
-// find looks for the layer of a demo raster, with its latest parse.
-func (d demoImport) find(ctx context.Context, r demo.Raster) (l *rasterbase.Layer, p *rasterbase.Parse, err error) {
+// find gives the layers of the demo rasters by their slugs, and whether those
+// that are missing belong there: the store has no layer but, perhaps, demo
+// layers whose import did not come to its end.
+func (d demoImport) find(ctx context.Context) (there map[string]demoLayer, first bool, err error) {
+	there, first = map[string]demoLayer{}, true
 	err = d.store.Catalog().View(ctx, func(tx store.Tx) error {
-		for _, f := range []store.LayerFilter{{Slug: r.Slug}, {FileName: r.File}} {
-			found, _, err := tx.Layers().Find(ctx, f)
-			if err != nil {
-				return err
-			}
-			if len(found) == 0 {
+		all, _, err := tx.Layers().Find(ctx, store.LayerFilter{})
+		if err != nil {
+			return err
+		}
+		for _, l := range all {
+			first = first && l.Published == 0 && slices.ContainsFunc(demo.Rasters(), func(r demo.Raster) bool { return isOf(l, r) })
+		}
+		for _, r := range demo.Rasters() {
+			i := slices.IndexFunc(all, func(l *rasterbase.Layer) bool { return isOf(l, r) })
+			if i < 0 {
 				continue
 			}
-			l = found[0]
-			p, err = tx.Parses().Latest(ctx, l.ID)
-			if errors.Is(err, store.ErrNotExist) {
-				err = nil
+			p, err := tx.Parses().Latest(ctx, all[i].ID)
+			if err != nil && !errors.Is(err, store.ErrNotExist) {
+				return err
 			}
-			return err
+			there[r.Slug] = demoLayer{all[i], p}
 		}
 		return nil
 	})
-	return l, p, err
+	return there, first, err
+}
+
+// isOf tells whether a layer was made of a demo raster by this command: others
+// who import its file call it otherwise.
+func isOf(l *rasterbase.Layer, r demo.Raster) bool {
+	return l.Name == r.Name && l.Source.Name == r.File
 }
 
 // add queues the import of a demo raster.

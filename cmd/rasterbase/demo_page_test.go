@@ -25,11 +25,11 @@ func TestTheDemoIsDrawnInTheBrowser(t *testing.T) {
 
 	b.Device(1280, 800, "light")
 	b.Open(base + "/")
-	onScreen(t, b, base, "map", 1, tiles[0])
+	onScreen(t, b, base, "map", 2, tiles[1])
 	// The elevation lies beneath the vegetation on the same ground.
-	browsertest.Evaluate[bool](b, `document.getElementById("toggle-1").click(), true`)
+	browsertest.Evaluate[bool](b, `document.getElementById("toggle-2").click(), true`)
 	b.Settle()
-	onScreen(t, b, base, "map-elevation", 2, tiles[1])
+	onScreen(t, b, base, "map-elevation", 1, tiles[0])
 	if says := b.Complaints(); len(says) > 0 {
 		t.Errorf("the browser complains: %q", says)
 	}

@@ -55,12 +55,15 @@ func (a *app) report(err error, asJSON bool) int {
 	}
 	code := exitFail
 	problems := []problem{newProblem(err)}
-	usage, isUsage := errors.AsType[usageError](err)
+	_, isUsage := errors.AsType[usageError](err)
 	many, isConfig := errors.AsType[configErrors](err)
 	switch {
 	case isUsage:
 		code = exitUsage
-		problems = []problem{{Code: rasterbase.Invalid, Message: usage.Error(), Hint: "`rasterbase help` lists the commands, `rasterbase COMMAND --help` says more of one"}}
+		problems[0].Code = rasterbase.Invalid
+		if problems[0].Hint == "" {
+			problems[0].Hint = "`rasterbase help` lists the commands, `rasterbase COMMAND --help` says more of one"
+		}
 	case isConfig:
 		code, problems = exitUsage, nil
 		for _, e := range many {
@@ -86,14 +89,25 @@ func (a *app) report(err error, asJSON bool) int {
 // file, and may be empty.
 func (a *app) printProblem(about string, p problem) {
 	if about != "" {
-		// Some messages begin with the file's name already.
-		p.Message = strings.TrimPrefix(p.Message, filepath.Base(about)+": ")
-		about += ": "
+		p.Message = namedOnce(about, p.Message)
 	}
-	fmt.Fprintf(a.stderr, "rasterbase: %s%s\n", about, p.Message)
+	fmt.Fprintf(a.stderr, "rasterbase: %s\n", harmless(p.Message))
 	if p.Hint != "" {
-		fmt.Fprintf(a.stderr, "hint: %s\n", p.Hint)
+		fmt.Fprintf(a.stderr, "hint: %s\n", harmless(p.Hint))
 	}
+}
+
+// namedOnce puts what a message is about before it, unless the message begins
+// with that or, of a file, with its name without folders.
+func namedOnce(about, message string) string {
+	for _, name := range []string{about, filepath.Base(about)} {
+		rest, ok := strings.CutPrefix(message, name)
+		if ok && (strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, ": ")) {
+			// GDAL names the file once more.
+			return visible(about) + strings.Replace(rest, "`"+name+"' ", "", 1)
+		}
+	}
+	return visible(about) + ": " + message
 }
 
 // printJSON prints the one document of --json.

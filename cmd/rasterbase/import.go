@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/legend"
 	"github.com/rasterbase/rasterbase/store"
+	"github.com/rasterbase/rasterbase/xyz"
 )
 
 type importCmd struct {
@@ -24,9 +28,9 @@ type importCmd struct {
 	License     string   `help:"Licence of the data." placeholder:"TEXT"`
 	Type        string   `help:"What the numbers mean: continuous, categorical, mask or rank-ordered; found out otherwise." placeholder:"DATATYPE"`
 	Legend      string   `help:"Colour it by this legend: the title of one that exists, or a file (.json, .csv, .qml, .clr)." placeholder:"TITLE|FILE"`
-	SRID        *int     `name:"srid" help:"EPSG code of the coordinates, in place of the file's." placeholder:"N"`
+	SRID        *whole   `name:"srid" help:"EPSG code of the coordinates, in place of the file's." placeholder:"N"`
 	Nodata      *number  `help:"Value that means no data, in place of the file's." placeholder:"VALUE"`
-	MaxZoom     *int     `help:"Deepest zoom to make tiles for; from the resolution otherwise." placeholder:"Z"`
+	MaxZoom     *whole   `help:"Deepest zoom to make tiles for; from the resolution otherwise." placeholder:"Z"`
 	NextLower   bool     `help:"Stop at the zoom below the source's resolution, not the one above it."`
 	NoPyramid   bool     `help:"Keep the source's own pixels only, without map tiles."`
 	Resampling  string   `help:"How the warp takes pixels: nearest, bilinear or cubic; by datatype otherwise." placeholder:"NAME"`
@@ -54,8 +58,8 @@ type imported struct {
 }
 
 type plannedFile struct {
-	File string       `json:"file"`
-	Plan *ingest.Plan `json:"plan"`
+	File string  `json:"file"`
+	Plan planDoc `json:"plan"`
 }
 
 type failedFile struct {
@@ -68,6 +72,16 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	if c.Name != "" && len(c.Files) > 1 {
 		return usageError{errors.New("--name is for a single file")}
 	}
+	if err := c.checkTexts(); err != nil {
+		return err
+	}
+	settings, err := c.settings()
+	if err != nil {
+		return err
+	}
+	if !gdal.Available {
+		return errNoGDAL
+	}
 	conf, st, err := a.makeStore(ctx)
 	if err != nil {
 		return err
@@ -78,15 +92,15 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	settings, err := c.settings(conf)
-	if err != nil {
-		return err
+	// A size asked for here belongs to the layer and stays with it.
+	if conf.Origin["tilesize"].From == "flag --tilesize" {
+		settings.TileSize = conf.TileSize
 	}
 	leg, err := c.findLegend(ctx, st)
 	if err != nil {
 		return err
 	}
-	im := importer{app: a, store: st, parser: parser, json: c.JSON, dryRun: c.DryRun, legend: leg}
+	im := importer{app: a, store: st, parser: parser, json: c.JSON, dryRun: c.DryRun, legend: leg, publicURL: conf.PublicURL}
 	if c.DryRun {
 		im.done.Plans = []plannedFile{}
 	} else {
@@ -97,7 +111,11 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 			Source: file, Name: c.Name, Description: c.Description, Attribution: c.Attribution,
 			License: c.License, Settings: settings, Legend: im.legend,
 		}
-		if err := im.one(ctx, r); err != nil {
+		err := checkSource(file)
+		if err == nil {
+			err = im.one(ctx, r)
+		}
+		if err != nil {
 			p := newProblem(err)
 			im.done.Failed = append(im.done.Failed, failedFile{file, p})
 			a.printProblem(file, p)
@@ -117,35 +135,62 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	return nil
 }
 
-// settings are the wishes for the parses.
-func (c *importCmd) settings(conf *config) (rasterbase.Settings, error) {
-	s := rasterbase.Settings{
-		MaxZoom: c.MaxZoom, NextLower: c.NextLower, NoPyramid: c.NoPyramid, Subdataset: c.Subdataset,
+// checkTexts refuses texts that cannot be shown. A description may have lines.
+func (c *importCmd) checkTexts() error {
+	description := strings.NewReplacer("\n", " ", "\t", " ").Replace(c.Description)
+	return errors.Join(checkText("--name", c.Name), checkText("--description", description),
+		checkText("--attribution", c.Attribution), checkText("--license", c.License))
+}
+
+// address matches what begins as a URL.
+var address = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+://`)
+
+// checkSource refuses paths that a person might try, with the way out.
+func checkSource(file string) error {
+	base := filepath.Base(file)
+	switch {
+	case address.MatchString(file):
+		return rasterbase.Errorf(rasterbase.Unsupported, "URLs are not read yet").
+			WithHint("download the file and import it")
+	case strings.HasPrefix(base, ".") && base != "." && base != "..":
+		return rasterbase.Errorf(rasterbase.Invalid, "names that begin with a dot are not imported").
+			WithHint("rename the file, for instance to %s", "raster"+filepath.Ext(base))
 	}
+	return nil
+}
+
+// settings are the wishes for the parses, as far as flags name them.
+func (c *importCmd) settings() (rasterbase.Settings, error) {
+	s := rasterbase.Settings{NextLower: c.NextLower, NoPyramid: c.NoPyramid, Subdataset: c.Subdataset}
 	var err error
 	if c.Type != "" {
 		if s.Datatype, err = rasterbase.ParseDatatype(c.Type); err != nil {
-			return s, err
+			return s, usageError{rasterbase.Errorf(rasterbase.Invalid, "unknown datatype %q", c.Type).
+				WithHint("one of continuous, categorical, mask, rank-ordered").WithField("type")}
 		}
 	}
 	if c.Resampling != "" {
 		if s.Resampling, err = rasterbase.ParseResampling(c.Resampling); err != nil {
-			return s, err
+			return s, usageError{err}
 		}
+	}
+	if c.MaxZoom != nil {
+		z := int(*c.MaxZoom)
+		if z < 0 || z > xyz.MaxZoom {
+			return s, usageError{rasterbase.Errorf(rasterbase.Invalid, "max zoom %d does not exist", z).
+				WithHint("--max-zoom is 0 to %d", xyz.MaxZoom).WithField("max-zoom")}
+		}
+		s.MaxZoom = &z
 	}
 	if c.SRID != nil {
 		if *c.SRID <= 0 {
 			return s, usageError{fmt.Errorf("--srid is an EPSG code, not %d", *c.SRID)}
 		}
-		s.SRID = *c.SRID
+		s.SRID = int(*c.SRID)
 	}
 	if c.Nodata != nil {
 		v := float64(*c.Nodata)
 		s.Nodata = &v
-	}
-	// A size asked for here belongs to the layer and stays with it.
-	if conf.Origin["tilesize"].From == "flag --tilesize" {
-		s.TileSize = conf.TileSize
 	}
 	return s, nil
 }
@@ -157,9 +202,9 @@ func (c *importCmd) findLegend(ctx context.Context, st store.Store) (l *rasterba
 	}
 	if b, err := os.ReadFile(c.Legend); err == nil {
 		if l, err = legend.ReadFile(filepath.Base(c.Legend), b); err != nil {
-			return nil, fmt.Errorf("read the legend %s: %w", c.Legend, err)
+			return nil, err // it names the file
 		}
-		return l, nil
+		return l, checkTitle(l.Title)
 	}
 	err = st.Catalog().View(ctx, func(tx store.Tx) error {
 		l, err = store.FindLegend(ctx, tx, c.Legend)
@@ -183,7 +228,9 @@ type importer struct {
 	json   bool
 	dryRun bool
 	legend *rasterbase.Legend // of the layers; nil: the file's own
-	done   imported
+	// publicURL is the address that the server is known by; "": unknown.
+	publicURL string
+	done      imported
 }
 
 // one imports one file, or prints what would be made of it.
@@ -205,7 +252,7 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 	case err != nil && ctx.Err() != nil:
 		return im.undo(ctx, t, made)
 	case err != nil:
-		return withLogHint(err, t.Layer)
+		return withLogHint(err, l, t.Layer)
 	}
 	doc, err := readLayer(ctx, im.store, l.ID)
 	if err != nil {
@@ -214,6 +261,7 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 	im.done.Layers = append(im.done.Layers, *doc)
 	if !im.json {
 		im.app.printImported(r.Source, doc, time.Since(start))
+		im.printAddress(doc)
 	}
 	return nil
 }
@@ -224,7 +272,7 @@ func (im *importer) plan(ctx context.Context, r ingest.Request) error {
 	if err != nil {
 		return orInterrupted(ctx, err)
 	}
-	im.done.Plans = append(im.done.Plans, plannedFile{r.Source, plan})
+	im.done.Plans = append(im.done.Plans, plannedFile{r.Source, newPlanDoc(plan)})
 	if !im.json {
 		im.app.printPlan(r.Source, plan)
 	}
@@ -289,18 +337,33 @@ func orInterrupted(ctx context.Context, err error) error {
 }
 
 // withLogHint names the log of a failed parse, unless the error has a better
-// way out.
-func withLogHint(err error, id rasterbase.LayerID) error {
+// way out. The layer is nil when it could not be read.
+func withLogHint(err error, l *rasterbase.Layer, id rasterbase.LayerID) error {
 	if e, ok := errors.AsType[*rasterbase.Error](err); ok && e.Hint != "" {
 		return err
 	}
-	return rasterbase.Errorf(rasterbase.CodeOf(err), "%w", err).
-		WithHint("`rasterbase layers log %[1]d` says how far it came, `rasterbase layers delete %[1]d` removes the layer", id)
+	e := rasterbase.Errorf(rasterbase.CodeOf(err), "%w", err)
+	if l != nil && l.Published != 0 {
+		return e.WithHint("the layer is served as before; `rasterbase layers log %d` has the log", id)
+	}
+	return e.WithHint("`rasterbase layers log %[1]d` says how far it came, `rasterbase layers delete %[1]d` removes the layer", id)
 }
 
 func (a *app) printImported(file string, l *layerDoc, took time.Duration) {
-	fmt.Fprintf(a.stdout, "%s: layer %d, %s (%s), %s, %d tiles in %s\n", file, l.ID, l.Slug, l.Revision.Datatype,
-		zooms(l.Revision), l.Revision.BaseTiles+l.Revision.PyramidTiles, took.Round(10*time.Millisecond))
+	tiles := l.Revision.BaseTiles + l.Revision.PyramidTiles
+	fmt.Fprintf(a.stdout, "%s: layer %d, %s (%s), %s, %d %s in %s\n", visible(file), l.ID, l.Slug, l.Revision.Datatype,
+		zooms(l.Revision), tiles, plural(int(tiles), "tile"), took.Round(10*time.Millisecond))
+}
+
+// printAddress says where a new layer can be looked at.
+func (im *importer) printAddress(l *layerDoc) {
+	switch {
+	case l.Visibility != rasterbase.Public || !l.Revision.HasPyramid:
+	case im.publicURL != "":
+		fmt.Fprintf(im.app.stdout, "map: %s/\n", im.publicURL)
+	default:
+		fmt.Fprintf(im.app.stdout, "tiles: /tiles/%s/{z}/{x}/{y}.png, once a server runs\n", l.Slug)
+	}
 }
 
 func (a *app) printPlan(file string, p *ingest.Plan) {

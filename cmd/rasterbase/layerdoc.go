@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -118,9 +120,10 @@ func (a *app) printLayer(d *layerDoc) {
 	t.optional("attribution", d.Attribution)
 	t.optional("licence", d.License)
 	t.optional("file", fmt.Sprintf("%s (%s)", d.File, humanBytes(d.Bytes)))
-	t.optional("legend", d.Legend)
+	t.optional("subdataset", d.Settings.Subdataset)
+	t.row("legend", cmp.Or(d.Legend, "none"))
 	t.optional("visibility", string(d.Visibility))
-	t.optional("status", string(d.Status))
+	t.optional("status", d.statusText())
 	t.optional("error", d.Error)
 	if r := d.Revision; r != nil {
 		t.row("datatype", fmt.Sprintf("%s (%s)", r.Datatype, r.DatatypeReason))
@@ -129,6 +132,7 @@ func (a *app) printLayer(d *layerDoc) {
 		t.row("coordinates", crsName(r.CRS))
 		t.row("bounds", fmt.Sprintf("%.5f %.5f to %.5f %.5f", r.Bounds[0], r.Bounds[1], r.Bounds[2], r.Bounds[3]))
 		t.row("pyramid", zooms(r))
+		t.optional("resampling", string(r.Resampling))
 		t.row("tiles", fmt.Sprintf("%d base, %d pyramid, %d pixels wide", r.BaseTiles, r.PyramidTiles, r.TileSize))
 	}
 	t.flush()
@@ -138,15 +142,45 @@ func (a *app) printLayer(d *layerDoc) {
 	}
 }
 
+// statusText is the latest parse's status as people read it: a layer whose
+// parse failed or was cancelled is served all the same, if it was parsed before.
+func (d *layerDoc) statusText() string {
+	switch {
+	case d.Revision != nil && (d.Status == rasterbase.Failed || d.Status == rasterbase.Cancelled):
+		return fmt.Sprintf("%s (re-parse %s)", rasterbase.Finished, d.Status)
+	case !d.Status.Ended() && d.Percent > 0:
+		return fmt.Sprintf("%s %.0f%%", d.Status, d.Percent)
+	}
+	return string(d.Status)
+}
+
+// printBands prints a line for each band. What bands mean beside their numbers
+// is said when the file says it of any.
 func (a *app) printBands(bands []rasterbase.Band) {
-	t := newTable(a.stdout, "BAND", "TYPE", "NODATA", "VALID PIXELS", "MIN", "MAX", "MEAN", "STD")
+	headings := []string{"BAND", "TYPE", "NODATA", "VALID PIXELS", "MIN", "MAX", "MEAN", "STD"}
+	real := slices.ContainsFunc(bands, scaled)
+	units := slices.ContainsFunc(bands, func(b rasterbase.Band) bool { return b.Unit != "" })
+	if real {
+		headings = append(headings, "SCALE", "OFFSET")
+	}
+	if units {
+		headings = append(headings, "UNIT")
+	}
+	t := newTable(a.stdout, headings...)
 	for i, b := range bands {
 		nodata := "-"
 		if b.Nodata != nil {
 			nodata = decimal(float64(*b.Nodata))
 		}
-		t.row(strconv.Itoa(i+1), b.PixelType.String(), nodata, strconv.FormatInt(b.Count, 10),
-			decimal(b.Min), decimal(b.Max), fmt.Sprintf("%.6g", b.Mean), fmt.Sprintf("%.6g", b.Std))
+		row := []string{strconv.Itoa(i + 1), b.PixelType.String(), nodata, strconv.FormatInt(b.Count, 10),
+			decimal(b.Min), decimal(b.Max), fmt.Sprintf("%.6g", b.Mean), fmt.Sprintf("%.6g", b.Std)}
+		if real {
+			row = append(row, decimal(b.Scale), decimal(b.Offset))
+		}
+		if units {
+			row = append(row, cmp.Or(b.Unit, "-"))
+		}
+		t.row(row...)
 	}
 	t.flush()
 }

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -40,9 +43,14 @@ type layersListCmd struct {
 }
 
 // Run lists the layers.
-func (c *layersListCmd) Run(ctx context.Context, a *app) error {
+func (c *layersListCmd) Run(ctx context.Context, a *app) (err error) {
+	conf, st, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, st)
 	docs := []*layerDoc{}
-	err := a.view(ctx, func(tx store.Tx) error {
+	err = st.Catalog().View(ctx, func(tx store.Tx) error {
 		found, _, err := tx.Layers().Find(ctx, store.LayerFilter{Search: c.Search})
 		if err != nil {
 			return err
@@ -66,23 +74,38 @@ func (c *layersListCmd) Run(ctx context.Context, a *app) error {
 		fmt.Fprintln(a.stderr, "no layers yet; `rasterbase import FILE` adds one")
 		return nil
 	}
-	t := newTable(a.stdout, "ID", "SLUG", "DATATYPE", "MAX ZOOM", "TILES", "STATUS", "FILE")
+	a.printLayers(docs, conf.TileSize)
+	return nil
+}
+
+// printLayers prints a line for each layer. Who may read them is said only
+// when it is not everybody.
+func (a *app) printLayers(docs []*layerDoc, tileSize int) {
+	headings := []string{"ID", "SLUG", "DATATYPE", "MAX ZOOM", "TILES", "STATUS", "FILE"}
+	private := slices.ContainsFunc(docs, func(d *layerDoc) bool { return d.Visibility != rasterbase.Public })
+	if private {
+		headings = slices.Insert(headings, 6, "VISIBILITY")
+	}
+	t := newTable(a.stdout, headings...)
 	for _, d := range docs {
 		datatype, zoom, tiles := "-", "-", "-"
+		status := d.statusText()
 		if r := d.Revision; r != nil {
 			datatype, tiles = string(r.Datatype), strconv.FormatInt(r.BaseTiles+r.PyramidTiles, 10)
 			if r.HasPyramid {
 				zoom = strconv.Itoa(r.MaxZoom)
 			}
+			if r.TileSize != tileSize {
+				status = fmt.Sprintf("%s, tile size %d", status, r.TileSize)
+			}
 		}
-		status := string(d.Status)
-		if !d.Status.Ended() && d.Percent > 0 {
-			status = fmt.Sprintf("%s %.0f%%", status, d.Percent)
+		row := []string{strconv.FormatInt(int64(d.ID), 10), d.Slug, datatype, zoom, tiles, status, d.File}
+		if private {
+			row = slices.Insert(row, 6, string(d.Visibility))
 		}
-		t.row(strconv.FormatInt(int64(d.ID), 10), d.Slug, datatype, zoom, tiles, status, d.File)
+		t.row(row...)
 	}
 	t.flush()
-	return nil
 }
 
 type layersShowCmd struct {
@@ -143,7 +166,7 @@ func (c *layersDeleteCmd) Run(ctx context.Context, a *app) (err error) {
 		if err != nil {
 			return err
 		}
-		what := fmt.Sprintf("layer %d, %s", l.ID, l.Name)
+		what := fmt.Sprintf("layer %d, %s", l.ID, visible(l.Name))
 		if !c.Yes {
 			ok, err := a.confirm("delete " + what + "?")
 			if err != nil {
@@ -202,14 +225,30 @@ func (c *layersCancelCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	// A parse whose worker died for the last time does not run.
+	if err := parser.Reconcile(ctx); err != nil {
+		return err
+	}
+	if err := st.Catalog().View(ctx, func(tx store.Tx) error { return isParsing(ctx, tx, l.ID) }); err != nil {
+		return err
+	}
 	if err := parser.Cancel(ctx, l.ID); err != nil {
 		return err
 	}
 	if c.JSON {
 		return a.printJSON(map[string]any{"cancelled": l.Slug})
 	}
-	fmt.Fprintf(a.stdout, "cancelled the parse of layer %d, %s\n", l.ID, l.Name)
+	fmt.Fprintf(a.stdout, "cancelled the parse of layer %d, %s\n", l.ID, visible(l.Name))
 	return nil
+}
+
+// isParsing is an error when there is nothing to cancel.
+func isParsing(ctx context.Context, tx store.Tx, id rasterbase.LayerID) error {
+	p, err := tx.Parses().Latest(ctx, id)
+	if errors.Is(err, store.ErrNotExist) || err == nil && p.Status.Ended() {
+		return rasterbase.Errorf(rasterbase.Conflict, "layer %d has no parse that waits or runs", id)
+	}
+	return err
 }
 
 type layersReparseCmd struct {
@@ -228,6 +267,9 @@ Example:
 
 // Run parses the layers again, one after another, and waits for it.
 func (c *layersReparseCmd) Run(ctx context.Context, a *app) (err error) {
+	if !gdal.Available {
+		return errNoGDAL
+	}
 	conf, st, err := a.openStore(ctx)
 	if err != nil {
 		return err
@@ -285,7 +327,7 @@ func (a *app) reparse(ctx context.Context, st store.Store, parser *ingest.Parser
 		return nil, errors.New("interrupted; the parse is cancelled and the layer is as it was")
 	}
 	if err != nil {
-		return nil, withLogHint(err, l.ID)
+		return nil, withLogHint(err, l, l.ID)
 	}
 	return readLayer(ctx, st, l.ID)
 }

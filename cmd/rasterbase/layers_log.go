@@ -55,7 +55,7 @@ func (c *layersLogCmd) Run(ctx context.Context, a *app) (err error) {
 			seen = line.Seq
 			doc.Lines = append(doc.Lines, logLineDoc{line.Time, line.Text})
 			if !c.JSON {
-				fmt.Fprintln(a.stdout, line)
+				fmt.Fprintln(a.stdout, harmless(line.String()))
 			}
 		}
 		if !c.Follow || p.Status.Ended() {

@@ -16,8 +16,8 @@ type legendsCmd struct {
 	List   legendsListCmd   `cmd:"" default:"withargs" help:"List the legends."`
 	Show   legendsShowCmd   `cmd:"" help:"Print the entries of a legend."`
 	Import legendsImportCmd `cmd:"" help:"Make a legend from a file."`
-	Export legendsExportCmd `cmd:"" help:"Write a legend as JSON."`
-	Delete legendsDeleteCmd `cmd:"" help:"Delete a legend; layers that use it are drawn grey then."`
+	Export legendsExportCmd `cmd:"" help:"Write a legend to a file."`
+	Delete legendsDeleteCmd `cmd:"" help:"Delete a legend; layers that use it have none then."`
 }
 
 // Help is the longer text of "legends --help".
@@ -136,10 +136,13 @@ func (c *legendsImportCmd) Run(ctx context.Context, a *app) error {
 	}
 	l, err := legend.ReadFile(filepath.Base(c.File), b)
 	if err != nil {
-		return fmt.Errorf("read the legend %s: %w", c.File, err)
+		return err // it names the file
 	}
 	if c.Title != "" {
 		l.Title = c.Title
+	}
+	if err := checkTitle(l.Title); err != nil {
+		return err
 	}
 	err = a.update(ctx, func(tx store.Tx) error { return tx.Legends().Create(ctx, l) })
 	if err != nil {
@@ -148,26 +151,8 @@ func (c *legendsImportCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return a.printJSON(newLegendDoc(l))
 	}
-	fmt.Fprintf(a.stdout, "legend %d, %s, entries: %d\n", l.ID, l.Title, len(l.Entries))
+	fmt.Fprintf(a.stdout, "legend %d, %s, entries: %d\n", l.ID, visible(l.Title), len(l.Entries))
 	return nil
-}
-
-type legendsExportCmd struct {
-	Legend string `arg:"" help:"Title or id."`
-	Output string `short:"o" help:"File to write; standard output otherwise." placeholder:"FILE"`
-}
-
-// Run writes a legend as JSON.
-func (c *legendsExportCmd) Run(ctx context.Context, a *app) error {
-	l, err := a.legend(ctx, c.Legend)
-	if err != nil {
-		return err
-	}
-	b, err := legend.MarshalJSON(l)
-	if err != nil {
-		return err
-	}
-	return a.writeOutput(c.Output, append(b, '\n'))
 }
 
 type legendsDeleteCmd struct {
@@ -183,12 +168,12 @@ func (c *legendsDeleteCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if !c.Yes {
-		ok, err := a.confirm("delete legend " + l.Title + "?")
+		ok, err := a.confirm("delete legend " + visible(l.Title) + "?")
 		if err != nil {
 			return err
 		}
 		if !ok {
-			fmt.Fprintf(a.stderr, "kept legend %s\n", l.Title)
+			fmt.Fprintf(a.stderr, "kept legend %s\n", visible(l.Title))
 			return nil
 		}
 	}
@@ -199,7 +184,7 @@ func (c *legendsDeleteCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return a.printJSON(map[string]any{"deleted": l.Title})
 	}
-	fmt.Fprintf(a.stdout, "deleted legend %d, %s\n", l.ID, l.Title)
+	fmt.Fprintf(a.stdout, "deleted legend %d, %s\n", l.ID, visible(l.Title))
 	return nil
 }
 

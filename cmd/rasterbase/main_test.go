@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,9 +11,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/demo"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/gdal/gdalchild"
+	"github.com/rasterbase/rasterbase/raster"
 )
 
 // TestMain makes this test binary the program too: scripts and tests run it as
@@ -35,7 +38,10 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			return nil
+			if !gdal.Available {
+				return nil
+			}
+			return scaledFile(filepath.Join(e.WorkDir, "scaled.tif"))
 		},
 		Condition: func(c string) (bool, error) {
 			if c == "gdal" {
@@ -43,6 +49,19 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("there is no condition %q", c)
 		},
+	})
+}
+
+// scaledFile writes temperatures as a sensor stores them: tenths of a kelvin
+// above 220.
+func scaledFile(path string) error {
+	r := raster.New(rasterbase.Grid{Width: 20, Height: 20, OriginX: 9, OriginY: 47, ScaleX: 0.01, ScaleY: -0.01}, 4326, rasterbase.Int16)
+	for i := range 400 {
+		r.Bands[0].Pixels.(raster.Slice[int16])[i] = int16(500 + i%100)
+	}
+	r.Bands[0].Pixels.(raster.Slice[int16])[5*20+5] = 534
+	return gdal.Write(context.Background(), path, r, gdal.WriteOptions{
+		Bands: []gdal.BandText{{Unit: "K", Scale: 0.1, Offset: 220}},
 	})
 }
 

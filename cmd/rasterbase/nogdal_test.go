@@ -7,6 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rasterbase/rasterbase/gdal"
+	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/jobs"
+	"github.com/rasterbase/rasterbase/sqlite"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 // TestProgramWithoutGDAL builds the program without cgo, as on a machine
@@ -32,11 +39,18 @@ func TestProgramWithoutGDAL(t *testing.T) {
 
 	cmd := exec.Command(without, "import", file)
 	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "no GDAL") {
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "without GDAL") {
 		t.Errorf("importing ended with %v and said %s", err, out)
 	}
 
-	p := startBinary(t, without, dir, "serve", "--demo", "--addr", "127.0.0.1:0")
+	empty := startBinary(t, without, t.TempDir(), "serve", "--demo", "--addr", "127.0.0.1:0")
+	empty.until(t, "the demo is not imported: this program was built without GDAL")
+	if err := empty.stop(); err != nil {
+		t.Errorf("the server ended with %v:\n%s", err, empty.stderr)
+	}
+
+	parse, drop := queueParse(t, filepath.Join(dir, "rasterbase-data"), file)
+	p := startBinary(t, without, dir, "serve", "--addr", "127.0.0.1:0")
 	base := strings.TrimSuffix(p.until(t, "rasterbase is at "), "/")
 	resp := fetch(t, base+"/tiles/storm-lake-elevation/12/759/1456.png")
 	_, err = png.Decode(resp.Body)
@@ -44,10 +58,66 @@ func TestProgramWithoutGDAL(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	waitsForAnother(t, filepath.Join(dir, "rasterbase-data"), parse, drop)
 	if err := p.stop(); err != nil {
 		t.Errorf("the server ended with %v:\n%s", err, p.stderr)
 	}
-	if log := p.stderr.String(); !strings.Contains(log, "built without GDAL") {
-		t.Errorf("it does not say why a demo layer is missing:\n%s", log)
+	if out, err := output(dir, "layers", "reparse", "2"); err != nil {
+		t.Errorf("the program with GDAL does not take the parse up: %v: %s", err, out)
+	}
+}
+
+// queueParse adds a layer whose parse waits, and after it a job that a worker
+// without GDAL does too: to drop a revision that is not there.
+func queueParse(t *testing.T, data, file string) (parse, drop store.JobID) {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), data, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	ticket, err := ingest.New(ingest.Config{Store: st, Opener: gdal.Opener{}}).Add(t.Context(), ingest.Request{Source: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := jobs.New("drop", map[string]int64{"layer": int64(ticket.Layer), "revision": 1 << 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = st.Catalog().Update(t.Context(), func(tx store.Tx) error { return tx.Jobs().Enqueue(t.Context(), j) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ticket.Job, j.ID
+}
+
+// waitsForAnother checks that the parse is still waiting when the job queued
+// after it is done.
+func waitsForAnother(t *testing.T, data string, parse, drop store.JobID) {
+	t.Helper()
+	st, err := sqlite.Open(t.Context(), data, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	var waiting, done *store.Job
+	for done == nil || done.State != store.JobDone {
+		err := st.Catalog().View(t.Context(), func(tx store.Tx) (err error) {
+			if waiting, err = tx.Jobs().Get(t.Context(), parse); err != nil {
+				return err
+			}
+			done, err = tx.Jobs().Get(t.Context(), drop)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done.State == store.JobFailed {
+			t.Fatalf("dropping failed: %s", done.Error)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if waiting.State != store.JobWaiting || waiting.Attempt != 0 || waiting.Error != "" {
+		t.Errorf("the parse is %s after %d attempts: %s", waiting.State, waiting.Attempt, waiting.Error)
 	}
 }

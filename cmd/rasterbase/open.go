@@ -10,10 +10,12 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/term"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/gdal/gdalchild"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/sqlite"
@@ -22,11 +24,26 @@ import (
 
 // logger makes the program's log, on standard error.
 func (a *app) logger(c *config) *slog.Logger {
-	o := &slog.HandlerOptions{Level: c.LogLevel}
+	o := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: durationAsText}
 	if c.LogFormat == "json" || c.LogFormat == "auto" && !isTerminal(a.stderr) {
 		return slog.New(slog.NewJSONHandler(a.stderr, o))
 	}
 	return slog.New(slog.NewTextHandler(a.stderr, o))
+}
+
+// durationAsText writes durations as people read them: 13.3s, not nanoseconds.
+func durationAsText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	d := a.Value.Duration()
+	switch {
+	case d >= time.Second:
+		d = d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		d = d.Round(time.Millisecond)
+	}
+	return slog.String(a.Key, d.String())
 }
 
 // commandLogger is the log of commands that tell a person how they ended:
@@ -88,24 +105,33 @@ func (a *app) update(ctx context.Context, fn func(tx store.Tx) error) (err error
 	return st.Catalog().Update(ctx, fn)
 }
 
-// newParser makes a parser that opens files in a child process. Each parse
-// uses the cores given.
+// errNoGDAL is what a program says that was built without GDAL.
+var errNoGDAL = rasterbase.Errorf(rasterbase.Unsupported, "this program was built without GDAL and cannot read raster files").
+	WithHint("install libgdal-dev and a C compiler and build it with cgo: make build")
+
+// newParser makes a parser that opens files in a child process. A parse uses
+// the cores given, as far as its memory allows. Without GDAL it opens none, so
+// that a server leaves parses to workers that can.
 func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.Parser, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's own file: %w", err)
 	}
-	return ingest.New(ingest.Config{
-		Store: st,
-		Opener: &gdalchild.Opener{
+	var opener ingest.Opener
+	if gdal.Available {
+		opener = &gdalchild.Opener{
 			Binary:      binary,
 			MemoryLimit: childMemory(c.ParseMemory),
 			TempDir:     c.WorkDir,
 			Logger:      log,
-		},
+		}
+	}
+	return ingest.New(ingest.Config{
+		Store:      st,
+		Opener:     opener,
 		Log:        log,
 		TileSize:   c.TileSize,
-		Workers:    cores,
+		Workers:    coresOfParse(cores, c.ParseMemory),
 		BatchSize:  c.BatchSize,
 		WorkDir:    c.WorkDir,
 		Visibility: c.Visibility,
@@ -124,6 +150,15 @@ func limitMemory(c *config, parses int, other int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(int64(parses)*(c.ParseMemory-childMemory(c.ParseMemory)) + other)
 	}
+}
+
+// memoryPerCore is what one more core of a parse takes: the window it reads,
+// the tiles it makes of it, and what waits to be written.
+const memoryPerCore = 64 << 20
+
+// coresOfParse is how many of the cores a parse uses with so much memory.
+func coresOfParse(cores int, memory int64) int {
+	return int(max(1, min(int64(cores), memory/memoryPerCore)))
 }
 
 // coresPerParse shares the machine among the parses of a server.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
@@ -15,14 +16,14 @@ type pixelCmd struct {
 	Layer string `arg:"" help:"Id, slug or file name."`
 	X     number `arg:"" help:"Easting or longitude."`
 	Y     number `arg:"" help:"Northing or latitude."`
-	SRID  int    `name:"srid" default:"3857" help:"EPSG code of the coordinates: 3857 is web mercator metres, 4326 longitude and latitude." placeholder:"N"`
-	Zoom  *int   `help:"Look at the map tiles of this zoom, not at the source's own pixels." placeholder:"Z"`
+	SRID  whole  `name:"srid" default:"3857" help:"EPSG code of the coordinates: 3857 is web mercator metres, 4326 longitude and latitude." placeholder:"N"`
+	Zoom  *whole `help:"Look at the map tiles of this zoom, not at the source's own pixels." placeholder:"Z"`
 	JSON  bool   `name:"json" help:"Print one JSON document."`
 }
 
 // Help is the longer text of "pixel --help".
 func (*pixelCmd) Help() string {
-	return `Prints a line for each band: its number and its value, or "no data".
+	return `Prints a line for each band: its number and its value, or "no data". Where the file has a scale or an offset, the real value stands beside the stored one.
 
 Example:
 
@@ -34,8 +35,8 @@ type pixelDoc struct {
 	Layer  rasterbase.LayerID `json:"layer"`
 	X      float64            `json:"x"`
 	Y      float64            `json:"y"`
-	SRID   int                `json:"srid"`
-	Zoom   *int               `json:"zoom,omitempty"`
+	SRID   whole              `json:"srid"`
+	Zoom   *whole             `json:"zoom,omitempty"`
 	Column int                `json:"column"`
 	Row    int                `json:"row"`
 	Values []pixelValueDoc    `json:"values"`
@@ -43,9 +44,11 @@ type pixelDoc struct {
 
 type pixelValueDoc struct {
 	Band  int      `json:"band"`  // from 1
-	Value *float64 `json:"value"` // null: no data
-	Unit  string   `json:"unit,omitempty"`
-	Class string   `json:"class,omitempty"` // name of a categorical value
+	Value *float64 `json:"value"` // as stored; null: no data
+	// Scaled is the real value, Value*scale + offset, where the file has them.
+	Scaled *float64 `json:"scaled_value,omitempty"`
+	Unit   string   `json:"unit,omitempty"`  // of the real value
+	Class  string   `json:"class,omitempty"` // name of a categorical value
 }
 
 // Run prints the values at a place.
@@ -68,7 +71,7 @@ func (c *pixelCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	px, err := coverage.At(ctx, cov, coverage.PointRequest{
-		Point: crs.Point{X: float64(c.X), Y: float64(c.Y)}, CRS: rasterbase.CRS{SRID: c.SRID}, Level: level,
+		Point: crs.Point{X: float64(c.X), Y: float64(c.Y)}, CRS: rasterbase.CRS{SRID: int(c.SRID)}, Level: level,
 		Transformer: crs.Chain(crs.Closed{}, gdal.Transformer{}),
 	})
 	if err != nil {
@@ -105,10 +108,10 @@ func (c *pixelCmd) level(d coverage.Description) (coverage.Level, error) {
 	case !d.HasPyramid:
 		return coverage.Level{}, rasterbase.Errorf(rasterbase.Invalid, "the layer has no map tiles").
 			WithHint("leave --zoom out to look at the source's own pixels").WithField("zoom")
-	case *c.Zoom < 0 || *c.Zoom > d.MaxZoom:
+	case *c.Zoom < 0 || int(*c.Zoom) > d.MaxZoom:
 		return coverage.Level{}, rasterbase.Errorf(rasterbase.Invalid, "the layer's zooms go from 0 to %d", d.MaxZoom).WithField("zoom")
 	}
-	return coverage.ZoomLevel(*c.Zoom), nil
+	return coverage.ZoomLevel(int(*c.Zoom)), nil
 }
 
 func newPixelValueDoc(v coverage.PixelValue, b rasterbase.Band) pixelValueDoc {
@@ -117,6 +120,10 @@ func newPixelValueDoc(v coverage.PixelValue, b rasterbase.Band) pixelValueDoc {
 		return doc
 	}
 	doc.Value = &v.Value
+	if scaled(b) {
+		real := v.Value*b.Scale + b.Offset
+		doc.Scaled = &real
+	}
 	for _, class := range b.Classes {
 		if class.Value == v.Value {
 			doc.Class = class.Name
@@ -125,6 +132,9 @@ func newPixelValueDoc(v coverage.PixelValue, b rasterbase.Band) pixelValueDoc {
 	return doc
 }
 
+// scaled tells whether a band stores other numbers than it means.
+func scaled(b rasterbase.Band) bool { return b.Scale != 0 && (b.Scale != 1 || b.Offset != 0) }
+
 // String is the value as people read it.
 func (v pixelValueDoc) String() string {
 	switch {
@@ -132,6 +142,10 @@ func (v pixelValueDoc) String() string {
 		return "no data"
 	case v.Class != "":
 		return fmt.Sprintf("%s (%s)", decimal(*v.Value), v.Class)
+	case v.Scaled != nil:
+		// Twelve digits leave out the noise of the multiplication.
+		real := strings.TrimSpace(strconv.FormatFloat(*v.Scaled, 'g', 12, 64) + " " + v.Unit)
+		return fmt.Sprintf("%s (%s)", decimal(*v.Value), real)
 	case v.Unit != "":
 		return decimal(*v.Value) + " " + v.Unit
 	}

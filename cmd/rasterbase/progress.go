@@ -12,27 +12,43 @@ import (
 // barWidth is the characters between the ends of a progress bar.
 const barWidth = 30
 
-// progress shows how far a parse is: a bar on a terminal, a line for each
-// stage otherwise.
+// Off a terminal, a line is printed at the least after so much progress, or
+// so much time.
+const (
+	progressStep  = 10 // percent
+	progressPause = 10 * time.Second
+)
+
+// progress shows how far a parse is: a bar on a terminal; otherwise a line for
+// each stage, at each tenth of it, and every ten seconds.
 type progress struct {
 	w     io.Writer
 	name  string
 	bar   bool
-	stage rasterbase.Status
-	drawn int // characters of the bar's line
+	now   func() time.Time // nil: the clock
+	drawn int              // characters of the bar's line
+
+	stage rasterbase.Status // of the last line
+	step  int               // tenths that it told
+	told  time.Time
 }
 
 // show is an ingest.Progress.
 func (p *progress) show(s rasterbase.Parse) {
+	now := time.Now()
+	if p.now != nil {
+		now = p.now()
+	}
 	if p.bar {
-		p.draw(fmt.Sprintf("%s [%s] %3.0f%%  %s%s", p.name, bar(s.Percent()), s.Percent(), s.Status, remaining(s, time.Now())))
+		p.draw(fmt.Sprintf("%s [%s] %3.0f%%  %s%s", visible(p.name), bar(s.Percent()), s.Percent(), s.Status, remaining(s, now)))
 		return
 	}
-	if s.Status == p.stage {
+	step := int(s.Percent()) / progressStep
+	if s.Status == p.stage && step == p.step && now.Sub(p.told) < progressPause {
 		return
 	}
-	p.stage = s.Status
-	line := fmt.Sprintf("%s: %s", p.name, s.Status)
+	p.stage, p.step, p.told = s.Status, step, now
+	line := fmt.Sprintf("%s: %s", visible(p.name), s.Status)
 	if s.Planned > 0 && !s.Status.Ended() {
 		line += fmt.Sprintf(" (%d of %d tiles)", s.Done, s.Planned)
 	}

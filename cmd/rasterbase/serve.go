@@ -30,13 +30,15 @@ const (
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 20 * time.Second
 
+	workPause = 15 * time.Second // before jobs are tried again that could not be run
+
 	// servingMemory is what answering requests takes beside parses: encoded
 	// tiles, decoded ones on their way, the catalog's cache.
 	servingMemory = 192 << 20
 )
 
 type serveCmd struct {
-	Demo bool `help:"Import two small rasters at the first start, to have something to look at."`
+	Demo bool `help:"Import two small rasters if there are no layers yet, to have something to look at."`
 }
 
 // Help is the longer text of "serve --help".
@@ -83,7 +85,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 
 	s := service{conf: conf, store: st, log: log, parser: parser}
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.work(running) })
+	group.Go(func() error { s.work(running); return nil })
 	group.Go(func() error { parser.KeepReconciled(running); return nil })
 	group.Go(func() error { return s.serve(running, listener, handler) })
 	if c.Demo {
@@ -110,14 +112,22 @@ type service struct {
 	parser *ingest.Parser
 }
 
-// work runs jobs until ctx is done and hands back what is not finished.
-func (s *service) work(ctx context.Context) error {
+// work runs jobs until ctx is done and hands back what is not finished. When
+// the store cannot be written to, as on a full disk, it tries again later: the
+// server goes on to serve what is there.
+func (s *service) work(ctx context.Context) {
 	runner := jobs.NewRunner(s.store, s.log)
 	s.parser.Register(runner)
-	if err := runner.Run(ctx, s.conf.Workers); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("run jobs: %w", err)
+	for {
+		if err := runner.Run(ctx, s.conf.Workers); err != nil {
+			s.log.Error("jobs cannot be run", "error", err, "again_in", workPause)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(workPause):
+		}
 	}
-	return nil
 }
 
 // serve answers requests until ctx is done, and finishes those under way.

@@ -19,7 +19,13 @@ func newTable(w io.Writer, headings ...string) table {
 	return t
 }
 
-func (t table) row(cells ...string) { fmt.Fprintln(t.w, strings.Join(cells, "\t")) }
+// row prints a line; a cell that could disturb the table is quoted.
+func (t table) row(cells ...string) {
+	for i, c := range cells {
+		cells[i] = visible(c)
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
 
 func (t table) flush() { t.w.Flush() }
 

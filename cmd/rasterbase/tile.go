@@ -13,6 +13,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/server"
+	"github.com/rasterbase/rasterbase/store"
 	"github.com/rasterbase/rasterbase/xyz"
 )
 
@@ -35,8 +36,20 @@ Example:
 // Run writes one tile.
 func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	t, err := xyz.Parse(c.Tile)
+	if rasterbase.CodeOf(err) == rasterbase.Invalid {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
+	}
+	ext := strings.ToLower(filepath.Ext(c.Output))
+	switch ext {
+	case "":
+		ext = ".png"
+	case ".png", ".jpg", ".jpeg":
+	default:
+		return usageError{rasterbase.Errorf(rasterbase.Invalid, "%s: tiles are not written as %s", c.Output, ext).
+			WithHint("end the name in .png or .jpg").WithField("output")}
 	}
 	conf, st, err := a.openStore(ctx)
 	if err != nil {
@@ -47,9 +60,8 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	ext := strings.ToLower(filepath.Ext(c.Output))
-	if ext == "" {
-		ext = ".png"
+	if err := hasPyramid(ctx, st, l); err != nil {
+		return err
 	}
 	// The server makes the tile, so that both are the same. Whoever can read
 	// the data folder may read every layer.
@@ -75,9 +87,24 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 		return fmt.Errorf("write the tile: %w", err)
 	}
 	if output != "" && output != "-" {
-		fmt.Fprintf(a.stderr, "wrote %s, %d bytes\n", output, len(b))
+		fmt.Fprintf(a.stderr, "wrote %s, %d bytes\n", visible(output), len(b))
 	}
 	return nil
+}
+
+// hasPyramid says what to do about a layer that was imported without map tiles.
+func hasPyramid(ctx context.Context, st store.Store, l *rasterbase.Layer) error {
+	if l.Published == 0 {
+		return nil // the server says why
+	}
+	return st.Catalog().View(ctx, func(tx store.Tx) error {
+		r, err := tx.Revisions().Get(ctx, l.Published)
+		if err != nil || r.HasPyramid {
+			return err
+		}
+		return rasterbase.Errorf(rasterbase.NotFound, "layer %d has no map tiles: it was imported without a pyramid", l.ID).
+			WithHint("import it again without --no-pyramid")
+	})
 }
 
 // operator is the Auth of whoever sits at the machine with the data: all is
