@@ -103,7 +103,7 @@ func TestCorrupt(t *testing.T) {
 				path, srid = withWorldFile(t, path), 4326
 			}
 			name := filepath.Base(path)
-			opening, reading, p := readAll(t, path, srid)
+			p, opening, reading := readAll(t, path, srid)
 			err := errors.Join(opening, reading)
 			t.Logf("%-43s placed %-5v  peak %3d MiB  %v", name, placed, p.peak>>20, err)
 			if p.peak > 512<<20 {
@@ -142,7 +142,7 @@ func withWorldFile(t *testing.T, path string) string {
 
 // readAll opens a file and reads up to a hundred windows of it. It returns the
 // error of opening and the last one of reading.
-func readAll(t *testing.T, path string, srid int) (opening, reading error, p *process) {
+func readAll(t *testing.T, path string, srid int) (p *process, opening, reading error) {
 	o := Opener{Timeout: 20 * time.Second}.withDefaults()
 	p, err := o.start(path)
 	if err != nil {
@@ -151,7 +151,7 @@ func readAll(t *testing.T, path string, srid int) (opening, reading error, p *pr
 	defer p.close()
 	d := &dataset{p: p, limits: o.Limits}
 	if err := d.openWith(context.Background(), path, ingest.OpenOptions{SRID: srid}); err != nil {
-		return err, nil, p
+		return p, err, nil
 	}
 	for _, warning := range d.info.Warnings {
 		checkMessage(t, filepath.Base(path), errors.New(warning))
@@ -162,7 +162,7 @@ func readAll(t *testing.T, path string, srid int) (opening, reading error, p *pr
 	for y := 0; y < g.Height; y += side {
 		for x := 0; x < g.Width; x += side {
 			if windows++; windows > 100 {
-				return nil, reading, p
+				return p, nil, reading
 			}
 			w := ingest.Window{X: x, Y: y, Width: min(side, g.Width-x), Height: min(side, g.Height-y)}
 			if _, err := d.Read(context.Background(), w, nil); err != nil {
@@ -170,5 +170,5 @@ func readAll(t *testing.T, path string, srid int) (opening, reading error, p *pr
 			}
 		}
 	}
-	return nil, reading, p
+	return p, nil, reading
 }
