@@ -83,7 +83,8 @@ type Opener struct {
 type WriteOptions struct {
 	// WKT is the CRS of a raster without an EPSG code.
 	WKT string
-	// Compression is GDAL's name: LZW, DEFLATE, ZSTD, ... Empty: none.
+	// Compression is GDAL's name: LZW, DEFLATE, ZSTD, ... Empty: none, or
+	// PACKBITS for pixels of less than a byte.
 	Compression string
 	// Options are further creation options of GDAL's GTiff driver: TILED=YES.
 	Options []string

@@ -84,10 +84,16 @@ func checkWrite(path string, r *raster.Raster) error {
 // create creates the file. The strings that C sees are freed when it returns.
 func create(path string, r *raster.Raster, o WriteOptions) (handle, error) {
 	options := append([]string{}, o.Options...)
+	bits := bitsOf[r.Bands[0].Type]
+	if bits != "" && o.Compression == "" {
+		// Without compression GDAL 3.6 looks at too few bytes to see whether a
+		// block is all zero when its rows end within a byte, and loses pixels.
+		o.Compression = "PACKBITS"
+	}
 	if o.Compression != "" {
 		options = append(options, "COMPRESS="+o.Compression)
 	}
-	if bits := bitsOf[r.Bands[0].Type]; bits != "" {
+	if bits != "" {
 		options = append(options, bits)
 	}
 	var a C.rb_create_args

@@ -225,6 +225,24 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNarrowBits writes few pixels of 1 bit in rows that end within a byte.
+func TestNarrowBits(t *testing.T) {
+	for _, size := range [][2]int{{1, 2}, {1, 7}, {3, 2}, {9, 2}} {
+		g := utm
+		g.Width, g.Height = size[0], size[1]
+		r := raster.New(g, 26711, rasterbase.Bit1)
+		r.Bands[0].Pixels.Set(g.Width*g.Height-1, 1)
+		d := open(t, write(t, r, gdal.WriteOptions{}), ingest.OpenOptions{})
+		b, err := d.Read(context.Background(), ingest.Window{Width: g.Width, Height: g.Height}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(b.Bands[0].Bytes(), r.Bands[0].Pixels.Bytes()) {
+			t.Errorf("%d x %d: %v became %v", g.Width, g.Height, r.Bands[0].Pixels, b.Bands[0])
+		}
+	}
+}
+
 // TestWindow asks for windows that are not in the raster, or too large.
 func TestWindow(t *testing.T) {
 	path := write(t, raster.New(utm, 26711, rasterbase.Uint8), gdal.WriteOptions{})

@@ -14,6 +14,7 @@ import (
 type output struct {
 	mu         sync.Mutex
 	head, tail []byte
+	cut        bool // there was more between them
 }
 
 const headSize, tailSize = 2048, 2048
@@ -28,20 +29,26 @@ func (o *output) Write(b []byte) (int, error) {
 		o.head, b = append(o.head, b[:k]...), b[k:]
 	}
 	if len(b) > tailSize {
-		b = b[len(b)-tailSize:]
+		b, o.cut = b[len(b)-tailSize:], true
 	}
 	o.tail = append(o.tail, b...)
 	if extra := len(o.tail) - tailSize; extra > 0 {
-		o.tail = append(o.tail[:0], o.tail[extra:]...)
+		o.tail, o.cut = append(o.tail[:0], o.tail[extra:]...), true
 	}
 	return n, nil
 }
 
-// String is what was kept, as valid UTF-8.
+// String is what was kept, as valid UTF-8. Where something is left out there
+// is a line of dots instead of what remains of a line.
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return strings.ToValidUTF8(string(o.head)+string(o.tail), "\uFFFD")
+	head, tail := string(o.head), string(o.tail)
+	if o.cut {
+		_, tail, _ = strings.Cut(tail, "\n")
+		head = head[:strings.LastIndexByte(head, '\n')+1] + "...\n"
+	}
+	return strings.ToValidUTF8(head+tail, "\uFFFD")
 }
 
 // reason is the first line of what a child printed that means something to a
@@ -86,6 +93,9 @@ var (
 	// noMemory matches what the Go runtime, C++ and C libraries say when an
 	// allocation fails.
 	noMemory = regexp.MustCompile(`(?i)out of memory|bad_alloc|cannot allocate|unable to allocate|failed to (create new OS thread|reserve|allocate)|memory allocation fail`)
+	// runtimeFault matches a fault of the Go runtime itself, at address 0 and not
+	// in C: its collector does not look whether it was given memory.
+	runtimeFault = regexp.MustCompile(`(?m)^SIGSEGV: [^\n]*\nPC=[^\n]* addr=0x0\n\ngoroutine [^\n]*\nruntime\.`)
 	// fault matches how the Go runtime reports a signal that C code caused.
 	fault = regexp.MustCompile(`\b(SIG[A-Z]+): |\[signal (SIG[A-Z]+)`)
 )
@@ -114,7 +124,7 @@ func (p *process) why() error {
 		return &e
 	case mute:
 		return died(rasterbase.Internal, "the GDAL child %s did not start (%v)%s", filepath.Base(p.cmd.Path), p.cmd.ProcessState, said)
-	case noMemory.MatchString(text):
+	case noMemory.MatchString(text) || runtimeFault.MatchString(text):
 		return died(rasterbase.TooLarge, "the GDAL child exceeded its memory limit of %d MiB while %s", p.o.MemoryLimit>>20, p.doing())
 	case signal == "SIGXFSZ":
 		return died(rasterbase.TooLarge, "the GDAL child wrote a file of more than %d bytes while %s", p.o.FileSizeLimit, p.doing())

@@ -36,6 +36,41 @@ r10    0x8
 rflags 0x246
 `
 
+// collectorTrace is how the Go runtime's collector ends a program that has no
+// memory left, and cgoTrace how it tells of a fault in C.
+const (
+	collectorTrace = "SIGSEGV: segmentation violation\nPC=0x43817d m=4 sigcode=1 addr=0x0\n\n" +
+		"goroutine 0 gp=0xbffb0941860 m=4 mp=0xbffb0975808 [idle]:\nruntime.(*spanQueue).tryDrain(0x7f6c00000400?)\n"
+	cgoTrace = "SIGSEGV: segmentation violation\nPC=0x7f2e m=0 sigcode=1 addr=0x0\nsignal arrived during cgo execution\n\n" +
+		"goroutine 1 gp=0x1 m=0 mp=0x1 [syscall]:\nruntime.cgocall(0x1, 0x2)\n"
+)
+
+// TestFaults tells a lack of memory from a fault in C.
+func TestFaults(t *testing.T) {
+	for text, memory := range map[string]bool{goTrace: false, collectorTrace: true, cgoTrace: false} {
+		if runtimeFault.MatchString(text) != memory {
+			t.Errorf("taken for a lack of memory: %v\n%s", !memory, text)
+		}
+	}
+}
+
+// TestOutputCut prints more than is kept.
+func TestOutputCut(t *testing.T) {
+	var o output
+	for i := range 1000 {
+		fmt.Fprintf(&o, "line %04d of many\n", i)
+	}
+	lines := strings.Split(strings.TrimSuffix(o.String(), "\n"), "\n")
+	if len(o.String()) > headSize+tailSize || lines[0] != "line 0000 of many" || lines[len(lines)-1] != "line 0999 of many" {
+		t.Errorf("kept %q", o.String())
+	}
+	for _, l := range lines {
+		if l != "..." && len(l) != len("line 0000 of many") {
+			t.Errorf("a part of a line is left: %q", l)
+		}
+	}
+}
+
 // TestReason checks what of a child's last words is told.
 func TestReason(t *testing.T) {
 	_, cut, _ := strings.Cut(goTrace, "runtime.(*mheap)")
@@ -91,7 +126,7 @@ func TestOutOfMemory(t *testing.T) {
 		o      Opener
 		path   string
 		window ingest.Window
-		trace  bool // the Go runtime prints one
+		dies   bool
 	}{
 		{"a block in GDAL", Opener{MemoryLimit: 64 << 20, CacheBytes: 16 << 20, Limits: gdal.Limits{BlockBytes: 1 << 30}},
 			writeBlocks(t, 12000, 4000, 1), ingest.Window{Width: 2000, Height: 2000}, false},
@@ -104,8 +139,9 @@ func TestOutOfMemory(t *testing.T) {
 		if rasterbase.CodeOf(err) != rasterbase.TooLarge || !strings.Contains(err.Error(), limit) || !strings.Contains(err.Error(), "wide.tif") {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if text := d.p.stderr.String(); c.trace && !strings.Contains(text, "goroutine ") {
-			t.Errorf("%s: the Go runtime printed no trace, but %q", c.name, text)
+		// A trace of the Go runtime, or a word of the race detector's.
+		if c.dies && d.p.stderr.String() == "" {
+			t.Errorf("%s: the child has not died", c.name)
 		}
 		t.Logf("%s: %v", c.name, err)
 		checkMessage(t, c.name, err)
