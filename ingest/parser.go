@@ -21,7 +21,7 @@ type Config struct {
 	Opener     Opener
 	Log        *slog.Logger
 	TileSize   int                   // of layers that do not ask for one; 256
-	Workers    int                   // cores that one parse uses; the machine's
+	Workers    int                   // cores that one parse uses, each with some 60 MiB; the machine's, 8 at most
 	BatchSize  int                   // tiles written at once; 100
 	WorkDir    string                // for unpacked zip files; the system's temporary folder
 	Visibility rasterbase.Visibility // of new layers; public
@@ -53,7 +53,7 @@ func New(c Config) *Parser {
 		c.Visibility = rasterbase.Public
 	}
 	orDefault(&c.TileSize, 256)
-	orDefault(&c.Workers, runtime.GOMAXPROCS(0))
+	orDefault(&c.Workers, min(8, runtime.GOMAXPROCS(0)))
 	orDefault(&c.BatchSize, 100)
 	orDefault(&c.Limits.SourceBytes, 100<<30)
 	orDefault(&c.Limits.Pixels, 100_000_000_000)
