@@ -23,7 +23,6 @@ need libgdal-dev pkg-config --exists gdal
 have npm >/dev/null || need "nodejs npm" have npm
 if [[ ${1:-build} == test ]]; then
   need gdal-bin have gdalwarp
-  need python3-gdal /usr/bin/python3 -c 'import osgeo.gdal, numpy'
   have google-chrome >/dev/null || need chromium have chromium
 fi
 
