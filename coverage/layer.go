@@ -28,7 +28,7 @@ func Open(ctx context.Context, st store.Store, id rasterbase.LayerID) (*Layer, e
 			return err
 		}
 		if c.layer.Published == 0 {
-			return unpublished(ctx, tx, c.layer)
+			return Unpublished(ctx, tx, c.layer)
 		}
 		c.rev, err = tx.Revisions().Get(ctx, c.layer.Published)
 		return err
@@ -39,20 +39,28 @@ func Open(ctx context.Context, st store.Store, id rasterbase.LayerID) (*Layer, e
 	return c, nil
 }
 
-func unpublished(ctx context.Context, tx store.Tx, l *rasterbase.Layer) error {
-	status, reason := rasterbase.Unparsed, ""
+// Unpublished is the error, with code not found, of reading a layer that has no
+// published revision: it tells why.
+func Unpublished(ctx context.Context, tx store.Tx, l *rasterbase.Layer) error {
 	p, err := tx.Parses().Latest(ctx, l.ID)
+	because := ""
 	switch {
-	case err == nil:
-		status, reason = p.Status, p.Error
-	case !errors.Is(err, store.ErrNotExist):
-		return err
+	case errors.Is(err, store.ErrNotExist):
+		because = "it was never parsed"
+	case err != nil:
+		return fmt.Errorf("read the parse of layer %d: %w", l.ID, err)
+	case p.Status == rasterbase.Failed && p.Error != "":
+		because = "its parse failed: " + p.Error
+	case p.Status == rasterbase.Failed:
+		because = "its parse failed"
+	case p.Status == rasterbase.Cancelled:
+		because = "its parse was cancelled"
+	case p.Status == rasterbase.Finished:
+		because = "what its parse made was withdrawn"
+	default:
+		because = fmt.Sprintf("its parse is %s, at %.0f %%", p.Status, p.Percent())
 	}
-	e := rasterbase.Errorf(rasterbase.NotFound, "layer %d (%s) has no tiles yet: its parse is %s", l.ID, l.Name, status)
-	if reason != "" {
-		return e.WithHint("%s", reason)
-	}
-	return e
+	return rasterbase.Errorf(rasterbase.NotFound, "layer %d (%s) has no tiles: %s", l.ID, l.Name, because)
 }
 
 // Revision is the revision that is read.

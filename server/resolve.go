@@ -110,7 +110,7 @@ func (s *Server) resolve(r *http.Request, ref, legendRef string) (*resolved, err
 			return err
 		}
 		if out.layer.Published == 0 {
-			return unpublished(ctx, tx, out.layer)
+			return blame(coverage.Unpublished(ctx, tx, out.layer), "layer")
 		}
 		out.legend, err = findLegend(ctx, tx, out.layer, legendRef)
 		return err
@@ -129,29 +129,6 @@ func (s *Server) resolve(r *http.Request, ref, legendRef string) (*resolved, err
 	}
 	out.version = s.version(out.cov, out.style)
 	return out, nil
-}
-
-// unpublished tells why a layer has no tiles.
-func unpublished(ctx context.Context, tx store.Tx, l *rasterbase.Layer) error {
-	p, err := tx.Parses().Latest(ctx, l.ID)
-	because := ""
-	switch {
-	case errors.Is(err, store.ErrNotExist):
-		because = "it was never parsed"
-	case err != nil:
-		return fmt.Errorf("read the parse of layer %d: %w", l.ID, internal(err))
-	case p.Status == rasterbase.Failed && p.Error != "":
-		because = "its parse failed: " + p.Error
-	case p.Status == rasterbase.Failed:
-		because = "its parse failed"
-	case p.Status == rasterbase.Cancelled:
-		because = "its parse was cancelled"
-	case p.Status == rasterbase.Finished:
-		because = "what its parse made was withdrawn"
-	default:
-		because = fmt.Sprintf("its parse is %s, at %.0f %%", p.Status, p.Percent())
-	}
-	return rasterbase.Errorf(rasterbase.NotFound, "layer %d (%s) has no tiles: %s", l.ID, l.Name, because).WithField("layer")
 }
 
 // open gives the coverage of the layer's published revision.

@@ -109,7 +109,7 @@ func (d demoImport) wait(ctx context.Context, id rasterbase.LayerID) (l *rasterb
 		case l.Published != 0:
 			return l, nil
 		case p.Status.Ended():
-			return nil, fmt.Errorf("its parse is %s: %s", p.Status, p.Error)
+			return nil, fmt.Errorf("its parse ended %s: %s", p.Status, p.Error)
 		}
 		select {
 		case <-ctx.Done():
