@@ -245,7 +245,7 @@ func (c *Layer) assemble(ctx context.Context, r WindowRequest, bands []int) (*ra
 			if w <= 0 || h <= 0 {
 				continue
 			}
-			if err := c.copyTile(ctx, out, r, tilePart{x: x, y: y, w: w, h: h}); err != nil {
+			if err := c.copyTile(ctx, out, r, raster.Rect{X: x * ts, Y: y * ts, Width: w, Height: h}); err != nil {
 				return nil, err
 			}
 		}
@@ -256,12 +256,10 @@ func (c *Layer) assemble(ctx context.Context, r WindowRequest, bands []int) (*ra
 	return out, nil
 }
 
-type tilePart struct{ x, y, w, h int }
-
 // copyTile copies what a window and a tile have in common, band set by band
 // set. A pixel of several sets is valid only if all of them say so.
-func (c *Layer) copyTile(ctx context.Context, out *raster.Raster, r WindowRequest, t tilePart) error {
-	ts := c.rev.TileSize
+func (c *Layer) copyTile(ctx context.Context, out *raster.Raster, r WindowRequest, tile raster.Rect) error {
+	window := raster.Rect{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height}
 	got := map[int]*raster.Raster{}
 	first := true
 	for i, band := range r.Bands {
@@ -270,53 +268,38 @@ func (c *Layer) copyTile(ctx context.Context, out *raster.Raster, r WindowReques
 		if !ok {
 			var err error
 			src, err = c.tile(ctx, WindowRequest{
-				Level: r.Level, X: t.x * ts, Y: t.y * ts, Width: t.w, Height: t.h, Bands: c.rev.BandSet(set),
+				Level: r.Level, X: tile.X, Y: tile.Y, Width: tile.Width, Height: tile.Height, Bands: c.rev.BandSet(set),
 			}, set)
 			if err != nil {
 				return err
 			}
 			got[set] = src
 			if out.Validity != nil {
-				mergeValidity(out, src, r, t.x*ts, t.y*ts, first)
+				mergeValidity(out, src, window, tile, first)
 				first = false
 			}
 		}
-		copyBand(out.Bands[i].Pixels, src.Bands[place].Pixels, r, t, ts)
+		from := src.Bands[place]
+		raster.CopyRect(out.Bands[i].Pixels.Bytes(), window, from.Pixels.Bytes(), tile, from.Type.Size())
 	}
 	return nil
 }
 
-func overlap(r WindowRequest, tx, ty, tw, th int) (x0, y0, x1, y1 int) {
-	return max(r.X, tx), max(r.Y, ty), min(r.X+r.Width, tx+tw), min(r.Y+r.Height, ty+th)
-}
-
-func copyBand(dst, src raster.Pixels, r WindowRequest, t tilePart, ts int) {
-	x0, y0, x1, y1 := overlap(r, t.x*ts, t.y*ts, t.w, t.h)
-	if x0 >= x1 || y0 >= y1 {
-		return
-	}
-	d, s := dst.Bytes(), src.Bytes()
-	size := len(s) / src.Len()
-	for y := y0; y < y1; y++ {
-		from := ((y-t.y*ts)*t.w + x0 - t.x*ts) * size
-		to := ((y-r.Y)*r.Width + x0 - r.X) * size
-		copy(d[to:to+(x1-x0)*size], s[from:])
-	}
-}
-
-func mergeValidity(out, src *raster.Raster, r WindowRequest, tx, ty int, first bool) {
-	x0, y0, x1, y1 := overlap(r, tx, ty, src.Width, src.Height)
-	for y := y0; y < y1; y++ {
-		row := out.Validity[(y-r.Y)*r.Width+x0-r.X:]
-		for x := x0; x < x1; x++ {
+// mergeValidity writes the validity of a tile into that of the window; of the
+// second set on, a pixel stays valid only if it is valid there as well.
+func mergeValidity(out, src *raster.Raster, window, tile raster.Rect, first bool) {
+	part := window.Intersect(tile)
+	for y := part.Y; y < part.Y+part.Height; y++ {
+		row := out.Validity[(y-window.Y)*window.Width+part.X-window.X:]
+		for i := range part.Width {
 			v := uint8(255)
 			if src.Validity != nil {
-				v = src.Validity[(y-ty)*src.Width+x-tx]
+				v = src.Validity[(y-tile.Y)*tile.Width+part.X+i-tile.X]
 			}
 			if !first {
-				v &= row[x-x0]
+				v &= row[i]
 			}
-			row[x-x0] = v
+			row[i] = v
 		}
 	}
 }

@@ -84,7 +84,7 @@ func expandSlice[T any](src []T, cols []int, height int, rows func(int) int) []T
 }
 
 func worldGrid(zoom, tileSize int) rasterbase.Grid {
-	res := math.Ldexp(2*xyz.HalfWorld/float64(tileSize), -zoom)
+	res := xyz.Resolution(zoom, tileSize)
 	return rasterbase.Grid{OriginX: -xyz.HalfWorld, OriginY: xyz.HalfWorld, ScaleX: res, ScaleY: -res}
 }
 

@@ -174,38 +174,26 @@ type baseCut struct {
 }
 
 // cut copies a window of some bands out of a block, with the validity that
-// stored tiles have.
-// first is the place in the block of the first of them.
+// stored tiles have. first is the place in the block of the first band.
 func (s *baseStage) cut(block *Block, first int, w Window, bands []int) baseCut {
 	r := &raster.Raster{Grid: s.plan.Grid, SRID: s.rev.CRS.SRID}
 	r.OriginX, r.OriginY = r.World(float64(w.X), float64(w.Y))
 	r.Width, r.Height = w.Width, w.Height
-	dx, dy := w.X-block.X, w.Y-block.Y
+	whole, part := raster.Rect(block.Window), raster.Rect(w)
 	for k, band := range bands {
 		i := first + k
 		b := raster.BandOf(s.plan.Bands[band])
 		b.Pixels = raster.NewPixels(b.Type, w.Width*w.Height)
-		copyRows(b.Pixels.Bytes(), block.Bands[i].Bytes(), rowCopy{b.Type.Size(), block.Width, w.Width, w.Height, dx, dy})
+		raster.CopyRect(b.Pixels.Bytes(), part, block.Bands[i].Bytes(), whole, b.Type.Size())
 		var mask []uint8
 		if block.Masks != nil && block.Masks[i] != nil {
 			mask = make([]uint8, w.Width*w.Height)
-			copyRows(mask, block.Masks[i], rowCopy{1, block.Width, w.Width, w.Height, dx, dy})
+			raster.CopyRect(mask, part, block.Masks[i], whole, 1)
 		}
 		r.Validity = andMask(r.Validity, normalize(b, mask))
 		r.Bands = append(r.Bands, b)
 	}
 	return baseCut{r, w.X / s.plan.TileSize, w.Y / s.plan.TileSize}
-}
-
-// rowCopy says which rectangle of a wider raster is copied.
-type rowCopy struct{ size, fromWidth, width, height, dx, dy int }
-
-func copyRows(dst, src []byte, c rowCopy) {
-	n := c.width * c.size
-	for y := range c.height {
-		from := ((y+c.dy)*c.fromWidth + c.dx) * c.size
-		copy(dst[y*n:(y+1)*n], src[from:from+n])
-	}
 }
 
 func (s *baseStage) wantCounts() bool {

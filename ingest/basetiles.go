@@ -122,24 +122,17 @@ func (b *baseTiles) window(ctx context.Context, w Window, band int, buf *bandWin
 // paste copies what a tile and a window have in common, and reports whether
 // some of the tile's pixels are invalid.
 func (t *baseTile) paste(w Window, place, tx, ty int, pixels raster.Pixels, valid []uint8) (masked bool) {
-	x0, x1 := max(w.X, tx), min(w.X+w.Width, tx+t.r.Width)
-	y0, y1 := max(w.Y, ty), min(w.Y+w.Height, ty+t.r.Height)
-	dst, src := pixels.Bytes(), t.r.Bands[place].Pixels.Bytes()
-	size := t.r.Bands[place].Type.Size()
-	mask := t.masks[place]
-	for y := y0; y < y1; y++ {
-		to, from, n := (y-w.Y)*w.Width+x0-w.X, (y-ty)*t.r.Width+x0-tx, x1-x0
-		copy(dst[to*size:(to+n)*size], src[from*size:])
-		if mask != nil {
-			copy(valid[to:to+n], mask[from:])
-			continue
-		}
-		row := valid[to : to+n]
-		for i := range row {
-			row[i] = 255
-		}
+	window, tile := raster.Rect(w), raster.Rect{X: tx, Y: ty, Width: t.r.Width, Height: t.r.Height}
+	band, mask := t.r.Bands[place], t.masks[place]
+	raster.CopyRect(pixels.Bytes(), window, band.Pixels.Bytes(), tile, band.Type.Size())
+	if mask != nil {
+		raster.CopyRect(valid, window, mask, tile, 1)
+		return true
 	}
-	return mask != nil
+	for from, to := range window.Rows(window.Intersect(tile)) {
+		raster.Fill(raster.Slice[uint8](valid[from:to]), 255)
+	}
+	return false
 }
 
 func (r *run) key(k rasterbase.Kind, z, x, y, set int) store.TileKey {

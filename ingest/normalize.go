@@ -121,12 +121,7 @@ func validMask(r *raster.Raster, band int) []uint8 {
 	case mask == nil:
 		return r.Validity
 	}
-	for i, v := range r.Validity {
-		if v == 0 {
-			mask[i] = 0
-		}
-	}
-	return mask
+	return andMask(mask, r.Validity)
 }
 
 func nodataMask(b raster.Band) []uint8 {

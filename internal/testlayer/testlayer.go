@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/rasterbase/rasterbase"
@@ -282,14 +281,4 @@ func pagesOf(kind rasterbase.Kind, z int, cells []store.SummaryCell) (all []stor
 // Constant is a Value that is the same everywhere.
 func Constant(v float64) func(band, x, y int) (float64, bool) {
 	return func(int, int, int) (float64, bool) { return v, true }
-}
-
-// Hills is a Value that rises and falls smoothly between 0 and height, with no
-// data outside an ellipse of the rectangle.
-func Hills(width, height int, top float64) func(band, x, y int) (float64, bool) {
-	return func(_, x, y int) (float64, bool) {
-		u, v := float64(x)/float64(width)-0.5, float64(y)/float64(height)-0.5
-		h := 0.5 + 0.3*math.Sin(9*u)*math.Cos(7*v) + 0.2*math.Sin(23*u+17*v)
-		return top * h, u*u+v*v < 0.24
-	}
 }
