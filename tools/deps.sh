@@ -11,6 +11,10 @@ need() { # need PACKAGES CHECK...: the packages unless the check succeeds
   "$@" >/dev/null 2>&1 || missing+=($packages)
 }
 have() { command -v "$1"; }
+has_postgis() { compgen -G '/usr/lib/postgresql/*/bin/initdb' && compgen -G '/usr/share/postgresql/*/extension/postgis_raster.control'; }
+# Another python3 may come first on the path; these belong to the system's.
+has_python_gdal() { /usr/bin/python3 -c 'from osgeo import gdal_array'; }
+has_qgis() { /usr/bin/python3 -c 'import qgis.core'; }
 
 if ! have go >/dev/null; then
   echo "Go is missing: install 1.26 or newer from https://go.dev/dl/" >&2
@@ -23,6 +27,10 @@ need libgdal-dev pkg-config --exists gdal
 have npm >/dev/null || need "nodejs npm" have npm
 if [[ ${1:-build} == test ]]; then
   need gdal-bin have gdalwarp
+  need "postgresql postgresql-postgis" has_postgis
+  need postgis have raster2pgsql
+  need python3-gdal has_python_gdal
+  need python3-qgis has_qgis
   have google-chrome >/dev/null || need chromium have chromium
 fi
 
