@@ -1,6 +1,7 @@
 package raster_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"image/color"
 	"log"
@@ -43,4 +44,36 @@ func Example() {
 	// 2 true
 	// false
 	// {0 255 0 255} {0 0 0 0}
+}
+
+// What a raster says besides its pixels, in the words of PostGIS.
+func ExampleRaster_Metadata() {
+	g := rasterbase.Grid{Width: 2, Height: 2, OriginX: 500000, OriginY: 4500000, ScaleX: 30, ScaleY: -30}
+	r := raster.New(g, 32618, rasterbase.Float32)
+	r.Bands[0].HasNodata, r.Bands[0].Nodata = true, -9999
+	b, err := json.MarshalIndent(r.Metadata(), "", "  ")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(b))
+	// Output:
+	// {
+	//   "upperleftx": 500000,
+	//   "upperlefty": 4.5e+06,
+	//   "width": 2,
+	//   "height": 2,
+	//   "scalex": 30,
+	//   "scaley": -30,
+	//   "skewx": 0,
+	//   "skewy": 0,
+	//   "srid": 32618,
+	//   "numbands": 1,
+	//   "bands": [
+	//     {
+	//       "bandnum": 1,
+	//       "pixeltype": "32BF",
+	//       "nodatavalue": -9999
+	//     }
+	//   ]
+	// }
 }

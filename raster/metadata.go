@@ -6,29 +6,47 @@ import (
 	"github.com/rasterbase/rasterbase"
 )
 
-// Metadata is what a raster says besides its pixels: the facts of PostGIS's
-// ST_MetaData and ST_BandMetaData.
+// Metadata is what a raster says besides its pixels, as a plain structure whose
+// JSON has the names, and for the pixel types the words, of PostGIS's
+// ST_MetaData and ST_BandMetaData. Numbers that JSON has not, such as a nodata
+// of NaN, are written as [rasterbase.Float] writes them.
 type Metadata struct {
-	rasterbase.Grid
-	SRID  int            `json:"srid"`
-	Bands []BandMetadata `json:"bands"`
-	// Validity is true when the raster has a validity for all its bands.
+	UpperLeftX rasterbase.Float `json:"upperleftx"` // the outer corner of the first pixel
+	UpperLeftY rasterbase.Float `json:"upperlefty"`
+	Width      int              `json:"width"` // pixels
+	Height     int              `json:"height"`
+	ScaleX     rasterbase.Float `json:"scalex"` // units of the CRS a pixel
+	ScaleY     rasterbase.Float `json:"scaley"` // negative when north is up
+	SkewX      rasterbase.Float `json:"skewx"`
+	SkewY      rasterbase.Float `json:"skewy"`
+	SRID       int              `json:"srid"` // 0: unknown
+	NumBands   int              `json:"numbands"`
+	Bands      []BandMetadata   `json:"bands"`
+	// Validity is true when the raster has a validity for all its bands, which
+	// is not counted among them.
 	Validity bool `json:"validity,omitempty"`
 }
 
 // BandMetadata is what a band says besides its pixels.
 type BandMetadata struct {
-	PixelType rasterbase.PixelType `json:"pixel_type"`
-	Nodata    *rasterbase.Float    `json:"nodata"` // nil: none
+	BandNum     int               `json:"bandnum"`     // from 1
+	PixelType   string            `json:"pixeltype"`   // 8BUI, 32BF, ...
+	NodataValue *rasterbase.Float `json:"nodatavalue"` // nil: none
 }
 
 // Metadata tells the raster's header and bands.
 func (r *Raster) Metadata() Metadata {
-	m := Metadata{Grid: r.Grid, SRID: r.SRID, Bands: make([]BandMetadata, len(r.Bands)), Validity: r.Validity != nil}
+	m := Metadata{
+		UpperLeftX: rasterbase.Float(r.OriginX), UpperLeftY: rasterbase.Float(r.OriginY),
+		Width: r.Width, Height: r.Height,
+		ScaleX: rasterbase.Float(r.ScaleX), ScaleY: rasterbase.Float(r.ScaleY),
+		SkewX: rasterbase.Float(r.SkewX), SkewY: rasterbase.Float(r.SkewY),
+		SRID: r.SRID, NumBands: len(r.Bands), Bands: make([]BandMetadata, len(r.Bands)), Validity: r.Validity != nil,
+	}
 	for i, b := range r.Bands {
-		m.Bands[i].PixelType = b.Type
+		m.Bands[i] = BandMetadata{BandNum: i + 1, PixelType: b.Type.PostGIS()}
 		if b.HasNodata {
-			m.Bands[i].Nodata = rasterbase.FloatPtr(b.Nodata)
+			m.Bands[i].NodataValue = rasterbase.FloatPtr(b.Nodata)
 		}
 	}
 	return m

@@ -29,6 +29,11 @@ type Band struct {
 	HasNodata bool
 	Nodata    float64
 	Pixels    Pixels
+
+	// What the binary form says besides, kept so that a band which was read is
+	// written back as it was.
+	flaggedNodata bool    // the flag that all pixels are nodata was set
+	unusedNodata  float64 // what stood in the field of nodata when there is none
 }
 
 // New makes a raster of the grid with a band of zeros for each type.

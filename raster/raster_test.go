@@ -1,24 +1,17 @@
 package raster_test
 
 import (
-	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"image/color"
 	"math"
-	"strings"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
-)
-
-var (
-	_ sql.Scanner   = (*raster.Raster)(nil)
-	_ driver.Valuer = raster.Raster{}
 )
 
 var nan = math.NaN()
@@ -30,76 +23,6 @@ func small() *raster.Raster {
 	return r
 }
 
-func TestScanReadsWhatDriversSend(t *testing.T) {
-	want := small()
-	wkb, err := want.MarshalBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := want.HexWKB()
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := want.Value()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, src := range map[string]any{
-		"bytes": wkb, "text": text, "text as bytes": []byte(text), "lower case": strings.ToLower(text),
-		"text of bytea": `\x` + text, "what Value gives": value,
-	} {
-		t.Run(name, func(t *testing.T) {
-			var got raster.Raster
-			if err := got.Scan(src); err != nil {
-				t.Fatal(err)
-			}
-			if !raster.Equal(&got, want) {
-				t.Errorf("got %+v", got)
-			}
-		})
-	}
-}
-
-func TestScanRefuses(t *testing.T) {
-	tests := []struct {
-		name string
-		src  any
-		says string
-	}{
-		{"NULL", nil, "sql.Null[raster.Raster]"},
-		{"a number", 7, "int"},
-		{"no text", "", "0 bytes"},
-		{"no bytes", []byte{}, "0 bytes"},
-		{"no digits", "raster", "hexadecimal"},
-		{"odd digits", "010", "hexadecimal"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := *small()
-			if err := r.Scan(tt.src); !strings.Contains(fmt.Sprint(err), tt.says) {
-				t.Errorf("the error is %v, without %q", err, tt.says)
-			}
-			if !raster.Equal(&r, small()) {
-				t.Error("the raster was changed")
-			}
-		})
-	}
-}
-
-func TestNullRaster(t *testing.T) {
-	var n sql.Null[raster.Raster]
-	if err := n.Scan(nil); err != nil || n.Valid {
-		t.Errorf("NULL gives %v, %v", n.Valid, err)
-	}
-	v, err := small().Value()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Scan(v); err != nil || !n.Valid || !raster.Equal(&n.V, small()) {
-		t.Errorf("a raster gives %v, %v", n.Valid, err)
-	}
-}
-
 func TestMetadataJSON(t *testing.T) {
 	r := small()
 	r.Bands = append(r.Bands,
@@ -109,10 +32,19 @@ func TestMetadataJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"width":3,"height":2,"origin_x":100,"origin_y":200,"scale_x":10,"scale_y":-10,"skew_x":0,"skew_y":0,"srid":3857,` +
-		`"bands":[{"pixel_type":"uint8","nodata":9},{"pixel_type":"float32","nodata":"nan"},{"pixel_type":"int16","nodata":null}]}`
+	want := `{"upperleftx":100,"upperlefty":200,"width":3,"height":2,"scalex":10,"scaley":-10,"skewx":0,"skewy":0,"srid":3857,"numbands":3,` +
+		`"bands":[{"bandnum":1,"pixeltype":"8BUI","nodatavalue":9},{"bandnum":2,"pixeltype":"32BF","nodatavalue":"nan"},{"bandnum":3,"pixeltype":"16BSI","nodatavalue":null}]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	r.Validity, r.Bands = make([]uint8, 6), r.Bands[:1]
+	r.OriginX = math.Inf(-1)
+	var again raster.Metadata
+	if got, err = json.Marshal(r.Metadata()); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(got, &again); err != nil || !reflect.DeepEqual(again, r.Metadata()) || !again.Validity {
+		t.Errorf("%s is read back as %+v, %v", got, again, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package raster
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -40,6 +41,9 @@ func hostIsLittle() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 
 // marked as nodata throughout gets nodata in all its pixels, as PostGIS reads
 // it. A validity band is read as a band like others: see
 // [Raster.SplitValidity].
+//
+// What PostGIS wrote is written back byte for byte as long as it is not
+// changed, but for the pixels below that mark when they were not nodata.
 //
 // The error has code invalid for bytes that are not such a raster, among them
 // pixels that their type cannot hold and bytes after the last band, and code
@@ -106,15 +110,18 @@ func parseBand(b []byte, order binary.ByteOrder, width, height int) (Band, int, 
 	if int64(len(b)) < need {
 		return Band{}, 0, rasterbase.Errorf(rasterbase.Invalid, "%dx%d pixels of %v need %d bytes, and %d are left", width, height, t, need, len(b))
 	}
-	nodata, err := decodePixels(t, b[1:1+size], order)
+	nodata, err := decodeValue(t, b[1:1+size], order)
 	if err != nil {
 		return Band{}, 0, err
 	}
 	band := Band{Type: t, HasNodata: flags&flagNodata != 0}
 	if band.HasNodata {
-		band.Nodata = nodata.At(0)
+		band.Nodata = nodata
+	} else {
+		band.unusedNodata = nodata
 	}
 	if band.HasNodata && flags&flagIsNodata != 0 {
+		band.flaggedNodata = true
 		band.Pixels = NewPixels(t, int(count))
 		Fill(band.Pixels, band.Nodata)
 		return band, int(need), nil
@@ -144,6 +151,27 @@ func outsideError(b []byte, size int) error {
 	}
 	return rasterbase.Errorf(rasterbase.Unsupported, "its pixels are not in the database but in %s (an out-db band)", file).
 		WithHint("bring the pixels into the database: load the file with raster2pgsql without -R, or import it as a layer")
+}
+
+// decodeValue reads one pixel.
+func decodeValue(t rasterbase.PixelType, b []byte, order binary.ByteOrder) (float64, error) {
+	switch t {
+	case rasterbase.Int8:
+		return float64(int8(b[0])), nil
+	case rasterbase.Int16:
+		return float64(int16(order.Uint16(b))), nil
+	case rasterbase.Uint16:
+		return float64(order.Uint16(b)), nil
+	case rasterbase.Int32:
+		return float64(int32(order.Uint32(b))), nil
+	case rasterbase.Uint32:
+		return float64(order.Uint32(b)), nil
+	case rasterbase.Float32:
+		return float64(math.Float32frombits(order.Uint32(b))), nil
+	case rasterbase.Float64:
+		return math.Float64frombits(order.Uint64(b)), nil
+	}
+	return float64(b[0]), checkNarrow(t, Slice[uint8](b))
 }
 
 // decodePixels copies pixels out of b, whose length is a multiple of the size
@@ -227,12 +255,12 @@ func (r *Raster) UnmarshalBinary(b []byte) error {
 
 // ParseHexWKB reads PostGIS raster WKB as hexadecimal digits of either case,
 // the text form that PostGIS shows of a raster. A leading \x is skipped.
-func ParseHexWKB(s string) (*Raster, error) {
-	if len(s) >= 2 && s[0] == '\\' && s[1] == 'x' {
-		s = s[2:]
-	}
-	b, err := hex.DecodeString(s)
-	if err != nil {
+func ParseHexWKB(s string) (*Raster, error) { return parseHex([]byte(s)) }
+
+func parseHex(digits []byte) (*Raster, error) {
+	digits = bytes.TrimPrefix(digits, []byte(`\x`))
+	b := make([]byte, hex.DecodedLen(len(digits)))
+	if _, err := hex.Decode(b, digits); err != nil {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "raster in hexadecimal digits: %w", err)
 	}
 	return ParseWKB(b)

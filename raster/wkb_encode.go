@@ -1,6 +1,7 @@
 package raster
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -88,9 +89,17 @@ func (b *Band) appendWKB(dst []byte) ([]byte, error) {
 	}
 	flags := byte(b.Type)
 	nodata := NewPixels(b.Type, 1)
-	if b.nodataCounts() {
+	switch {
+	case b.nodataCounts():
 		flags |= flagNodata
 		nodata.Set(0, b.Nodata)
+		// The flag is kept, never found out: whoever changed the pixels since
+		// need not know of it.
+		if b.flaggedNodata && allEqual(b.Pixels.Bytes(), nodata.Bytes()) {
+			flags |= flagIsNodata
+		}
+	case !b.HasNodata && b.Type.Holds(b.unusedNodata):
+		nodata.Set(0, b.unusedNodata)
 	}
 	dst = append(dst, flags)
 	from := len(dst)
@@ -100,6 +109,12 @@ func (b *Band) appendWKB(dst []byte) ([]byte, error) {
 		swapBytes(dst[from:], b.Type.Size())
 	}
 	return dst, nil
+}
+
+// allEqual reports whether b is made of repetitions of one value.
+func allEqual(b, value []byte) bool {
+	n := len(value)
+	return len(b) == 0 || bytes.HasPrefix(b, value) && bytes.Equal(b[n:], b[:len(b)-n])
 }
 
 // nodataCounts reports whether the band has a nodata value that a pixel can
@@ -161,14 +176,20 @@ func (r *Raster) MarshalBinary() ([]byte, error) { return r.AppendWKB(nil) }
 // HexWKB is the binary form in upper-case hexadecimal digits, as PostGIS shows
 // a raster; as text it casts to raster in SQL.
 func (r *Raster) HexWKB() (string, error) {
+	b, err := r.AppendHexWKB(nil)
+	return string(b), err
+}
+
+// AppendHexWKB appends the digits that [Raster.HexWKB] gives.
+func (r *Raster) AppendHexWKB(dst []byte) ([]byte, error) {
 	b, err := r.AppendWKB(nil)
 	if err != nil {
-		return "", err
+		return dst, err
 	}
 	const digits = "0123456789ABCDEF"
-	out := make([]byte, 0, hex.EncodedLen(len(b)))
+	dst = slices.Grow(dst, hex.EncodedLen(len(b)))
 	for _, c := range b {
-		out = append(out, digits[c>>4], digits[c&0xf])
+		dst = append(dst, digits[c>>4], digits[c&0xf])
 	}
-	return string(out), nil
+	return dst, nil
 }

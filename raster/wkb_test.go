@@ -280,47 +280,6 @@ func TestNodataThatNoPixelCanHold(t *testing.T) {
 	}
 }
 
-func FuzzParseWKB(f *testing.F) {
-	for _, c := range readRecorded(f).Cases {
-		r, err := raster.ParseHexWKB(c.WKB)
-		if err != nil {
-			f.Fatal(err)
-		}
-		b, err := r.MarshalBinary()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-		f.Add(bigEndian(r))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := raster.ParseWKB(b)
-		if err != nil {
-			if c := rasterbase.CodeOf(err); c != rasterbase.Invalid && c != rasterbase.Unsupported {
-				t.Fatalf("the error %v has code %v", err, c)
-			}
-			return
-		}
-		if err := r.Check(); err != nil {
-			t.Fatal(err)
-		}
-		again, err := r.MarshalBinary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(again) != len(b) {
-			t.Fatalf("%d bytes became %d", len(b), len(again))
-		}
-		s, err := raster.ParseWKB(again)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !raster.Equal(r, s) {
-			t.Fatalf("read %+v, then %+v", r, s)
-		}
-	})
-}
-
 func BenchmarkAppendWKB(b *testing.B) {
 	for _, t := range []rasterbase.PixelType{rasterbase.Uint4, rasterbase.Uint8, rasterbase.Int16, rasterbase.Float32, rasterbase.Float64} {
 		b.Run(t.String(), func(b *testing.B) {

@@ -9,26 +9,32 @@ import (
 
 // mayImport says for each package which others of the module it may import,
 // besides what those may import in turn. Every package stands here but the
-// programs, the examples and what is internal, which may import everything.
+// programs and what is internal, which may import everything. The examples are a
+// module of their own.
 var mayImport = map[string][]string{
-	"":                {},
-	"raster":          {""},
-	"xyz":             {""},
-	"crs":             {""},
-	"demo":            {""},
-	"algebra":         {"raster"},
-	"legend":          {"algebra"},
-	"render":          {"raster", "crs"},
-	"resample":        {"raster"},
-	"store":           {"raster", "xyz", "crs"},
-	"store/storetest": {"store"},
-	"coverage":        {"store", "algebra", "resample"},
-	"sqlite":          {"store"},
-	"jobs":            {"store"},
-	"ingest":          {"jobs", "legend", "resample"},
-	"gdal":            {"ingest"},
-	"gdal/gdalchild":  {"gdal"},
-	"server":          {"coverage", "legend", "render"},
+	"":                 {},
+	"raster":           {""},
+	"raster/pgxraster": {"raster"},
+	"xyz":              {""},
+	"crs":              {""},
+	"demo":             {""},
+	"algebra":          {"raster"},
+	"legend":           {"algebra"},
+	"render":           {"raster", "crs"},
+	"resample":         {"raster"},
+	"store":            {"raster", "xyz", "crs"},
+	"store/storetest":  {"store"},
+	"store/leasequeue": {"store"},
+	"store/sqlcatalog": {"store/leasequeue"},
+	"store/move":       {"store"},
+	"coverage":         {"store", "algebra", "resample"},
+	"sqlite":           {"store/sqlcatalog"},
+	"postgis":          {"store/sqlcatalog"},
+	"jobs":             {"store"},
+	"ingest":           {"jobs", "legend", "resample"},
+	"gdal":             {"ingest"},
+	"gdal/gdalchild":   {"gdal"},
+	"server":           {"coverage", "legend", "render"},
 }
 
 // never are imports that would break a promise, with the promise.
@@ -41,6 +47,14 @@ var never = []struct{ from, what, why string }{
 	{"ingest", "coverage", "parsing writes; reading published layers is coverage's"},
 	{"coverage", "sqlite", "coverage works on any backend"},
 	{"coverage", "gdal", "the hot path is pure Go"},
+	{"postgis", "gdal", "a backend stores, it does not read files"},
+	{"postgis", "sqlite", "adapters do not know each other"},
+	{"sqlite", "postgis", "adapters do not know each other"},
+	{"server", "postgis", "the server works on any backend"},
+	{"ingest", "postgis", "ingest works on any backend"},
+	{"coverage", "postgis", "coverage works on any backend"},
+	{"store/sqlcatalog", "sqlite", "what backends share knows none of them"},
+	{"store/sqlcatalog", "postgis", "what backends share knows none of them"},
 	{"jobs", "ingest", "the runner knows none of the kinds that it runs"},
 	{"sqlite", "gdal", "a backend stores, it does not read files"},
 	{"store", "sqlite", "a contract does not know its adapters"},
@@ -55,11 +69,13 @@ var only = []struct {
 }{
 	{"C", []string{"gdal"}, "everything else builds without a C compiler"},
 	{"modernc.org", []string{"sqlite"}, "the database is one adapter's affair"},
-	{"github.com/pressly/goose", []string{"sqlite"}, "migrations belong to a backend"},
-	{"database/sql", []string{"sqlite", "raster"}, "SQL belongs to a backend; raster has only its Scanner and Valuer"},
+	{"github.com/jackc", []string{"postgis", "raster/pgxraster", "cmd/rasterbase"}, "PostgreSQL is one adapter's affair, and a field's"},
+	{"github.com/riverqueue", nil, "hosts may have it; the queue is a contract"},
+	{"github.com/pressly/goose", []string{"sqlite", "postgis"}, "migrations belong to a backend"},
+	{"database/sql", []string{"sqlite", "postgis", "raster"}, "SQL belongs to a backend; raster has only its Scanner and Valuer"},
 	{"github.com/alecthomas/kong", []string{"cmd/rasterbase"}, "the command line is the program's"},
 	{"github.com/klauspost/compress", []string{"sqlite", "render"}, "how tiles are packed is known where they are stored and encoded"},
-	{"net/http", []string{"", "server", "cmd/rasterbase", "examples"}, "HTTP stays out of the packages below the server; the root has it in the Auth contract"},
+	{"net/http", []string{"", "server", "cmd/rasterbase"}, "HTTP stays out of the packages below the server; the root has it in the Auth contract"},
 	{"os/exec", []string{"gdal/gdalchild"}, "one package starts processes"},
 	{"github.com/chromedp", nil, "browsers are for tests"},
 	{"pgregory.net/rapid", nil, "property tests are tests"},
@@ -127,7 +143,7 @@ func TestImportsThatBelongToOnePackage(t *testing.T) {
 			}
 		}
 		for _, by := range rule.by {
-			if packages[by] == nil && by != "examples" {
+			if packages[by] == nil {
 				t.Errorf("the rule for %s names package %q, which is gone", rule.what, by)
 			}
 		}
@@ -137,7 +153,7 @@ func TestImportsThatBelongToOnePackage(t *testing.T) {
 // free tells whether a package may import everything.
 func free(folder string) bool {
 	top, _, _ := strings.Cut(folder, "/")
-	return top == "cmd" || top == "examples" || top == "internal"
+	return top == "cmd" || top == "internal"
 }
 
 // closure is what a package may import, directly or because those may.

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -25,7 +26,7 @@ type source struct {
 	testImports map[string]bool
 }
 
-// readModule reads every package of the module.
+// readModule reads every package of the module, and of no module within it.
 func readModule(t *testing.T) map[string]*source {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -36,7 +37,7 @@ func readModule(t *testing.T) map[string]*source {
 		}
 		if d.IsDir() {
 			name := d.Name()
-			if name == "testdata" || name == "node_modules" || name == "tools" || strings.HasPrefix(name, ".") && file != root {
+			if file != root && (name == "testdata" || name == "node_modules" || strings.HasPrefix(name, ".") || isModule(file)) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -60,6 +61,12 @@ func readModule(t *testing.T) map[string]*source {
 		t.Fatal(err)
 	}
 	return packages
+}
+
+// isModule tells whether a folder begins a module.
+func isModule(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
 }
 
 func (p *source) add(file string) error {
