@@ -5,28 +5,40 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/rasterbase/rasterbase/store"
+	"github.com/rasterbase/rasterbase/store/sqlcatalog"
 )
+
+// dialect is how SQLite takes the queries of the catalog. One transaction
+// writes at a time, and so no row needs a lock; ids that are stored move those
+// that are made on by themselves.
+func (db *DB) dialect() sqlcatalog.Dialect {
+	in := func(column string) string { return column + ` IN (SELECT value FROM json_each(?))` }
+	return sqlcatalog.Dialect{
+		Time: micros, Now: db.o.Clock, IsUnique: isUnique, IsNoRows: isNoRows,
+		InTexts: in, InIDs: in, Position: "instr",
+	}
+}
+
+// micros is how a time is stored; the zero time is NULL.
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
 
 // catalog runs transactions on the database.
 type catalog struct{ db *DB }
 
-// tx is one transaction.
-type tx struct {
-	*sql.Tx
-	db *DB
-	// statements are those of the connections that only read; nil: none.
-	statements *statements
-	unprepared []string // queries that were made without a statement
-	// added and cancelled tell that workers of this process should look, once
-	// the transaction is kept.
-	added, cancelled bool
-}
-
 // View runs fn on a connection that cannot write.
 func (c catalog) View(ctx context.Context, fn func(store.Tx) error) error {
+	return c.view(ctx, func(conn *conn) error { return fn(c.db.queries.Tx(conn)) })
+}
+
+func (c catalog) view(ctx context.Context, fn func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -34,7 +46,7 @@ func (c catalog) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err != nil {
 		return c.failed(ctx, err, "reading the catalog")
 	}
-	read := &tx{Tx: t, db: c.db, statements: c.db.statements}
+	read := &conn{on: t, tx: t, statements: c.db.statements}
 	defer func() {
 		_ = t.Rollback() // it has changed nothing
 		read.statements.keep(ctx, read.unprepared)
@@ -45,15 +57,17 @@ func (c catalog) View(ctx context.Context, fn func(store.Tx) error) error {
 // Update runs fn on the writing connection. With the context of a job's
 // handler it fails once the job belongs to another worker.
 func (c catalog) Update(ctx context.Context, fn func(store.Tx) error) error {
-	return c.update(ctx, func(t *tx) error {
-		if err := t.checkLease(ctx); err != nil {
-			return err
+	return c.update(ctx, func(t *sqlcatalog.Tx) error {
+		if l, ok := c.db.queue.Held(ctx); ok {
+			if _, err := t.HoldLease(ctx, l, c.db.o.Lease); err != nil {
+				return err
+			}
 		}
 		return fn(t)
 	})
 }
 
-func (c catalog) update(ctx context.Context, fn func(*tx) error) error {
+func (c catalog) update(ctx context.Context, fn func(*sqlcatalog.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -61,19 +75,25 @@ func (c catalog) update(ctx context.Context, fn func(*tx) error) error {
 	if err != nil {
 		return c.failed(ctx, err, "writing the catalog")
 	}
-	t := &tx{Tx: sqlTx, db: c.db}
-	defer func() { _ = sqlTx.Rollback() }() // after a commit there is nothing to roll back
+	t, kept := c.db.queries.Tx(&conn{on: sqlTx}), false
+	defer func() {
+		if !kept {
+			_ = sqlTx.Rollback() // after a commit that failed there may be nothing to roll back
+			t.TakeBack()
+		}
+	}()
 	if err := fn(t); err != nil {
 		return c.failed(ctx, err, "writing the catalog")
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return c.failed(ctx, err, "writing the catalog")
 	}
-	if t.added {
-		c.db.queue.added.broadcast()
+	kept = true
+	if t.JobsAdded() {
+		c.db.queue.Added()
 	}
-	if t.cancelled {
-		c.db.queue.cancelled.broadcast()
+	if t.JobsCancelled() {
+		c.db.queue.Cancelled()
 	}
 	return nil
 }
@@ -93,79 +113,52 @@ func (c catalog) failed(ctx context.Context, err error, doing string) error {
 	return err
 }
 
-func (t *tx) Layers() store.Layers       { return layers{t} }
-func (t *tx) Revisions() store.Revisions { return revisions{t} }
-func (t *tx) Parses() store.Parses       { return parses{t} }
-func (t *tx) Legends() store.Legends     { return legends{t} }
-func (t *tx) Jobs() store.Jobs           { return jobs{t} }
-
-// QueryContext makes a query with its kept statement, if it has one.
-func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if s := t.prepared(query); s != nil {
-		return t.StmtContext(ctx, s).QueryContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes its statements
+// conn runs the catalog's statements.
+type conn struct {
+	on interface { // a transaction, or the readers
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	}
-	return t.Tx.QueryContext(ctx, query, args...)
+	tx *sql.Tx // of those that only read
+	// statements are those of the connections that only read; nil: none.
+	statements *statements
+	unprepared []string // queries that were made without a statement
 }
 
-// QueryRowContext makes a query for one row with its kept statement, if it has
-// one.
-func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if s := t.prepared(query); s != nil {
-		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes its statements
-	}
-	return t.Tx.QueryRowContext(ctx, query, args...)
-}
-
-// prepared gives the kept statement of a query, or notes that it has none.
-func (t *tx) prepared(query string) *sql.Stmt {
-	if t.statements == nil {
-		return nil
-	}
-	s := t.statements.get(query)
-	if s == nil && !slices.Contains(t.unprepared, query) {
-		t.unprepared = append(t.unprepared, query)
-	}
-	return s
-}
-
-// scanner is a row, or rows at one of them.
-type scanner interface{ Scan(...any) error }
-
-// collect reads all rows of a query.
-func collect[T any](ctx context.Context, t *tx, scan func(scanner) (T, error), query string, args ...any) (out []T, err error) {
-	rows, err := t.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
-}
-
-// insert runs an INSERT and gives the new row's id.
-func (t *tx) insert(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := t.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
-}
-
-// change runs a statement and gives how many rows it changed.
-func (t *tx) change(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := t.ExecContext(ctx, query, args...)
+// Exec runs a statement.
+func (c *conn) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := c.on.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
 }
 
-// caseless makes texts that differ in case only equal. Upper case first,
-// because some letters have several lower-case forms.
-func caseless(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+// Query makes a query with its kept statement, if it has one.
+func (c *conn) Query(ctx context.Context, query string, args ...any) (sqlcatalog.Rows, error) {
+	if s := c.prepared(query); s != nil {
+		return c.tx.StmtContext(ctx, s).QueryContext(ctx, args...) //nolint:sqlclosecheck,rowserrcheck // the transaction closes its statements; rows are the caller's
+	}
+	return c.on.QueryContext(ctx, query, args...) //nolint:rowserrcheck // rows are the caller's
+}
+
+// QueryRow makes a query for one row with its kept statement, if it has one.
+func (c *conn) QueryRow(ctx context.Context, query string, args ...any) sqlcatalog.Row {
+	if s := c.prepared(query); s != nil {
+		return c.tx.StmtContext(ctx, s).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // the transaction closes its statements
+	}
+	return c.on.QueryRowContext(ctx, query, args...)
+}
+
+// prepared gives the kept statement of a query, or notes that it has none.
+func (c *conn) prepared(query string) *sql.Stmt {
+	if c.statements == nil {
+		return nil
+	}
+	s := c.statements.get(query)
+	if s == nil && !slices.Contains(c.unprepared, query) {
+		c.unprepared = append(c.unprepared, query)
+	}
+	return s
+}

@@ -55,9 +55,7 @@ func TestStatementsAreKept(t *testing.T) {
 	ask := func(query string) int {
 		t.Helper()
 		var got int
-		err := db.Catalog().View(t.Context(), func(x store.Tx) error {
-			return x.(*tx).QueryRowContext(t.Context(), query).Scan(&got)
-		})
+		err := catalog{db}.view(t.Context(), func(c *conn) error { return c.QueryRow(t.Context(), query).Scan(&got) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,9 +74,9 @@ func TestStatementsAreKept(t *testing.T) {
 	if n := len(db.statements.kept); n != maxStatements {
 		t.Errorf("%d queries are kept", n)
 	}
-	wrong := db.Catalog().View(t.Context(), func(x store.Tx) error {
+	wrong := catalog{db}.view(t.Context(), func(c *conn) error {
 		var n int
-		return x.(*tx).QueryRowContext(t.Context(), "SELECT no_such_column").Scan(&n)
+		return c.QueryRow(t.Context(), "SELECT no_such_column").Scan(&n)
 	})
 	if wrong == nil {
 		t.Error("a wrong query gave no error")
@@ -152,8 +150,8 @@ func TestCloseWhileReading(t *testing.T) {
 		views.Go(func() {
 			for n := 0; ; n++ {
 				var got int
-				err := db.Catalog().View(context.Background(), func(x store.Tx) error {
-					return x.(*tx).QueryRowContext(context.Background(), fmt.Sprint("SELECT ", n%(5+i))).Scan(&got)
+				err := catalog{db}.view(context.Background(), func(c *conn) error {
+					return c.QueryRow(context.Background(), fmt.Sprint("SELECT ", n%(5+i))).Scan(&got)
 				})
 				if err != nil { // closed
 					return

@@ -16,6 +16,8 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
+	"github.com/rasterbase/rasterbase/store/leasequeue"
+	"github.com/rasterbase/rasterbase/store/sqlcatalog"
 )
 
 // Options adjusts a store. The zero value is right for most.
@@ -63,9 +65,10 @@ type DB struct {
 	readers *sql.DB
 	// statements are prepared queries of readers.
 	statements *statements
+	queries    *sqlcatalog.Catalog
 	tiles      *tiles
 	sources    *sources
-	queue      *queue
+	queue      *leasequeue.Queue
 }
 
 var _ store.Store = (*DB)(nil)
@@ -94,6 +97,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *DB, err error) {
 	}
 	db.tiles = newTiles(db, filepath.Join(dir, "tiles"))
 	db.sources = &sources{db: db, dir: filepath.Join(dir, "sources")}
+	db.queries = sqlcatalog.New(db.dialect())
 	db.queue = newQueue(db)
 	return db, nil
 }
@@ -147,7 +151,7 @@ func (db *DB) Queue() store.Queue { return db.queue }
 func (db *DB) Close() error {
 	var errs []error
 	if db.queue != nil {
-		db.queue.close()
+		db.queue.Close()
 	}
 	if db.tiles != nil {
 		errs = append(errs, db.tiles.close())
@@ -161,23 +165,4 @@ func (db *DB) Close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// now is the current time as it is stored: in UTC, to the microsecond.
-func (db *DB) now() time.Time { return db.o.Clock().UTC().Truncate(time.Microsecond) }
-
-// micros is how a time is stored; the zero time is NULL.
-func micros(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixMicro()
-}
-
-// timeOf undoes micros.
-func timeOf(v sql.NullInt64) time.Time {
-	if !v.Valid {
-		return time.Time{}
-	}
-	return time.UnixMicro(v.Int64).UTC()
 }

@@ -298,15 +298,6 @@ func TestLostLease(t *testing.T) {
 	check(store.JobDone)
 }
 
-func TestBackoffGrows(t *testing.T) {
-	q := &queue{db: &DB{o: Options{}.withDefaults()}}
-	for attempt, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 13: time.Hour, 1000: time.Hour} {
-		if got := q.backoff(attempt); got != want {
-			t.Errorf("after attempt %d: %v, not %v", attempt, got, want)
-		}
-	}
-}
-
 func TestPanicIsLoggedWithItsStack(t *testing.T) {
 	var mu sync.Mutex
 	var log bytes.Buffer

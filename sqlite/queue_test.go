@@ -11,6 +11,8 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
+	"github.com/rasterbase/rasterbase/store/leasequeue"
+	"github.com/rasterbase/rasterbase/store/sqlcatalog"
 )
 
 func addJob(t *testing.T, db *DB, j store.Job) *store.Job {
@@ -212,13 +214,13 @@ func TestOldJobsArePurged(t *testing.T) {
 	}
 	waiting := addJob(t, db, store.Job{Kind: "other"}).ID
 	old := run()
-	for range purgeChunk {
+	for range sqlcatalog.PurgedAtOnce {
 		cancelled()
 	}
 	now = now.Add(store.JobKept - time.Hour)
 	recent := cancelled()
 	run()
-	if ids := left(); !ids[old] || len(ids) != purgeChunk+4 {
+	if ids := left(); !ids[old] || len(ids) != sqlcatalog.PurgedAtOnce+4 {
 		t.Errorf("before their time %d jobs are left", len(ids))
 	}
 	now = now.Add(2 * time.Hour)
@@ -232,10 +234,52 @@ func TestOldJobsArePurged(t *testing.T) {
 	}
 }
 
-// However many jobs there are, purging looks at the old ones only.
-func TestPurgeUsesItsIndex(t *testing.T) {
+// recorded keeps the statements of a transaction.
+type recorded struct {
+	sqlcatalog.Conn
+	made map[string][]any
+}
+
+func (r recorded) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	r.made[query] = args
+	return r.Conn.Exec(ctx, query, args...)
+}
+
+func (r recorded) QueryRow(ctx context.Context, query string, args ...any) sqlcatalog.Row {
+	r.made[query] = args
+	return r.Conn.QueryRow(ctx, query, args...)
+}
+
+// However many jobs there are, purging looks at the old ones only, and taking
+// one looks at those that run or wait.
+func TestTakingUsesIndices(t *testing.T) {
 	db := openTest(t, t.TempDir(), Options{})
-	rows, err := db.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+purgeJobs, 0, 1)
+	conn := recorded{&conn{on: db.writer}, map[string][]any{}}
+	l, _, err := db.queries.Tx(conn).TakeJob(t.Context(), leasequeue.Wanted{Kinds: []string{"k"}}, time.Second)
+	if l != nil || err != nil {
+		t.Fatal(l, err)
+	}
+	purges := 0
+	for query, args := range conn.made {
+		plan := planOf(t, db, query, args)
+		if strings.Contains(plan, "SCAN jobs") {
+			t.Errorf("the plan of %s is %s", query, plan)
+		}
+		if strings.HasPrefix(query, "DELETE") {
+			purges++
+			if !strings.Contains(plan, "jobs_ended (ended<?)") || strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("the plan of %s is %s", query, plan)
+			}
+		}
+	}
+	if purges != 1 || len(conn.made) != 3 {
+		t.Errorf("the statements are %v", conn.made)
+	}
+}
+
+func planOf(t *testing.T, db *DB, query string, args []any) string {
+	t.Helper()
+	rows, err := db.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +296,5 @@ func TestPurgeUsesItsIndex(t *testing.T) {
 	if err := rows.Err(); err != nil {
 		t.Error(err)
 	}
-	if text := strings.Join(plan, "; "); !strings.Contains(text, "jobs_ended (ended<?)") || strings.Contains(text, "SCAN") || strings.Contains(text, "TEMP B-TREE") {
-		t.Errorf("the plan is %s", text)
-	}
+	return strings.Join(plan, "; ")
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
 )
 
@@ -43,7 +42,7 @@ func (s *sources) Put(ctx context.Context, id, name string, r io.Reader) (size i
 	if err != nil {
 		return 0, err
 	}
-	if err := checkFileName(name); err != nil {
+	if err := store.CheckFileName(name); err != nil {
 		return 0, err
 	}
 	f, err := os.CreateTemp(dir, tempPrefix+"*")
@@ -101,7 +100,7 @@ func (s *sources) Open(ctx context.Context, id, name string) (store.SourceFile, 
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFileName(name); err != nil {
+	if err := store.CheckFileName(name); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(filepath.Join(dir, name))
@@ -136,7 +135,7 @@ func (s *sources) Files(ctx context.Context, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.names(dir, func(e fs.DirEntry) bool { return !e.IsDir() && checkFileName(e.Name()) == nil })
+	return s.names(dir, func(e fs.DirEntry) bool { return !e.IsDir() && store.CheckFileName(e.Name()) == nil })
 }
 
 // Delete removes the folder.
@@ -192,16 +191,6 @@ func (s *sources) folder(id string) (string, error) {
 // validSourceID reports whether id has the form that Create gives.
 func validSourceID(id string) bool {
 	return id != "" && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
-}
-
-// checkFileName refuses names that are not those of a plain file in its folder.
-func checkFileName(name string) error {
-	switch {
-	case name == "", len(name) > 255, strings.HasPrefix(name, "."), strings.ContainsAny(name, "/\\\x00"):
-		return rasterbase.Errorf(rasterbase.Invalid, "%q cannot be the name of a file of a source", name).
-			WithHint("names have no folders and do not begin with a dot")
-	}
-	return nil
 }
 
 // syncDir makes the names in a folder durable.

@@ -20,6 +20,17 @@ import (
 //
 // An update with the context of a job's handler, or one made from it, fails
 // with [ErrLeaseLost] once the job belongs to another worker.
+//
+// What is moved from another store keeps its ids: Create of layers, revisions,
+// parses and legends makes an ID only where that is 0. The error has code
+// conflict when a given one is taken, and invalid when it is negative. Ids that
+// are made later are greater. Together with an ID, and not otherwise, Create
+// keeps the times that it would set, those that are not zero. What Create and
+// Update set in the caller's values is taken back when the transaction is not
+// kept.
+//
+// A store may be unable to hold texts that are not UTF-8 or have a NUL. It holds
+// U+FFFD in place of what it cannot.
 type Catalog interface {
 	View(ctx context.Context, fn func(Tx) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
@@ -47,7 +58,8 @@ type LayerFilter struct {
 // Layers keeps layers. Errors match ErrNotExist for an unknown id.
 type Layers interface {
 	// Create stores a new layer and sets its ID, Created, Updated and, made
-	// from Slug or else Name and unique by a number at its end, its Slug.
+	// from Slug or else Name and unique by a number at its end, its Slug. An ID
+	// that is given is kept, as [Catalog] says, and Created and Updated with it.
 	Create(ctx context.Context, l *rasterbase.Layer) error
 	Get(ctx context.Context, id rasterbase.LayerID) (*rasterbase.Layer, error)
 	// Find returns the layers that match, ordered by id, and how many match
@@ -65,8 +77,9 @@ type Layers interface {
 // Revisions keeps revisions and the summaries of their tiles. The error for an
 // unknown id matches both ErrNotExist and ErrRevisionGone.
 type Revisions interface {
-	// Create stores a new revision in state building and sets its ID, State
-	// and Created.
+	// Create stores a new revision in state building and sets its ID, State,
+	// Created and PublishedAt, which is zero. An ID that is given is kept, as
+	// [Catalog] says, and Created and PublishedAt with it.
 	Create(ctx context.Context, r *rasterbase.Revision) error
 	Get(ctx context.Context, id rasterbase.RevisionID) (*rasterbase.Revision, error)
 	// List returns a layer's revisions ordered by id; layer 0: of all layers.
@@ -76,8 +89,9 @@ type Revisions interface {
 	// any more.
 	Update(ctx context.Context, r *rasterbase.Revision) error
 	// Publish makes a building revision the one that readers of its layer see
-	// and retires the one before, which it returns (0: none). The error has
-	// code conflict when the revision is not being built any more.
+	// and retires the one before, which it returns (0: none). It sets
+	// PublishedAt unless the revision was made with one. The error has code
+	// conflict when the revision is not being built any more.
 	Publish(ctx context.Context, id rasterbase.RevisionID) (before rasterbase.RevisionID, err error)
 	// Retire marks a revision as one whose tiles are to be dropped; its layer
 	// has none published then, if it was that one.
@@ -93,13 +107,16 @@ type Revisions interface {
 	// yields an error, since no pages would mean an empty raster.
 	Summaries(ctx context.Context, q SummaryQuery) iter.Seq2[SummaryPage, error]
 	// CustomSRID gives the srid, from rasterbase.FirstCustomSRID on, of a CRS
-	// without an EPSG code: the same for the same WKT, a new one otherwise.
+	// without an EPSG code: the same for the same WKT, a new one otherwise. For
+	// a WKT that is new here that is the CRS's own SRID, if it is from
+	// FirstCustomSRID on and free: a revision that is moved keeps it then.
 	CustomSRID(ctx context.Context, crs rasterbase.CRS) (int, error)
 }
 
 // Parses keeps the attempts to parse a layer, and their logs.
 type Parses interface {
-	// Create stores a new parse and sets its ID and Created.
+	// Create stores a new parse and sets its ID and Created. An ID that is given
+	// is kept, as [Catalog] says, and Created with it.
 	Create(ctx context.Context, p *rasterbase.Parse) error
 	Get(ctx context.Context, id rasterbase.ParseID) (*rasterbase.Parse, error)
 	// Latest returns a layer's newest parse; the error matches ErrNotExist
@@ -108,6 +125,9 @@ type Parses interface {
 	Update(ctx context.Context, p *rasterbase.Parse) error
 	// Log appends a line with the current time.
 	Log(ctx context.Context, id rasterbase.ParseID, text string) error
+	// AddLines appends lines with their times, and the current time where that
+	// is zero. Seq goes on from the last line that is there.
+	AddLines(ctx context.Context, id rasterbase.ParseID, lines []rasterbase.LogLine) error
 	// Lines returns the log after a sequence number; 0: from the start.
 	Lines(ctx context.Context, id rasterbase.ParseID, after int64) ([]rasterbase.LogLine, error)
 }
@@ -116,16 +136,19 @@ type Parses interface {
 type Legends interface {
 	// Create stores a legend and sets its ID, Updated and its entries'
 	// semantics. A semantics with an ID is stored as given, for all legends
-	// that share it. One without is found by its name, or made; what it leaves
-	// empty stays as it is. The error has code conflict when the title, or the
-	// new name of a semantics, is taken.
+	// that share it, and made with this ID when there is none. One without is
+	// found by its name, or made; what it leaves empty stays as it is. The error
+	// has code conflict when the title, or the new name of a semantics, is
+	// taken. An ID of the legend that is given is kept, as [Catalog] says, and
+	// Updated with it.
 	Create(ctx context.Context, l *rasterbase.Legend) error
 	Get(ctx context.Context, id rasterbase.LegendID) (*rasterbase.Legend, error)
 	// FindTitle finds a legend by its title, in any case.
 	FindTitle(ctx context.Context, title string) (*rasterbase.Legend, error)
 	// List returns all legends ordered by title without case.
 	List(ctx context.Context) ([]*rasterbase.Legend, error)
-	// Update replaces title and entries, as Create stores them.
+	// Update replaces title and entries, as Create stores them, but for a
+	// semantics whose ID is unknown: its error matches ErrNotExist.
 	Update(ctx context.Context, l *rasterbase.Legend) error
 	// Delete removes a legend; layers that used it have none then.
 	Delete(ctx context.Context, id rasterbase.LegendID) error

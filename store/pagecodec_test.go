@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -156,4 +157,12 @@ func BenchmarkPage(b *testing.B) {
 			}
 		}
 	})
+}
+
+// The number that makes a long slug unique is kept.
+func TestSlugKeepsItsNumber(t *testing.T) {
+	long := store.Slug(strings.Repeat("a", 200))
+	if s := long + "-2"; len(long) != 80 || store.Slug(s) != s {
+		t.Fatalf("%q becomes %q", s, store.Slug(s))
+	}
 }

@@ -5,14 +5,24 @@ import (
 	"unicode"
 )
 
-// maxSlug is the length of a slug in characters, without the number that makes
-// it unique.
-const maxSlug = 80
+// maxSlug is the length in letters and digits of a slug that is made from a
+// name; maxUnique has room for the number that makes it unique.
+const (
+	maxSlug   = 80
+	maxUnique = maxSlug + 20
+)
 
 // Slug makes a slug from a name: lower-case letters and digits of any script,
 // with a dash for each run of anything else. It is never empty and never all
 // digits, because a number names a layer by its id.
 func Slug(name string) string {
+	if s := slugOf(name, maxUnique); s == name {
+		return s // it is one already
+	}
+	return slugOf(name, maxSlug)
+}
+
+func slugOf(name string, most int) string {
 	var b strings.Builder
 	n, dash, letters := 0, false, false
 	for _, r := range strings.ToLower(name) {
@@ -24,7 +34,7 @@ func Slug(name string) string {
 			dash = n > 0
 			continue
 		}
-		if n >= maxSlug {
+		if n >= most {
 			break
 		}
 		if dash {

@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"io"
+	"strings"
+
+	"github.com/rasterbase/rasterbase"
 )
 
 // Sources keeps the files that layers are parsed from. A source is a folder of
@@ -33,4 +36,15 @@ type SourceFile interface {
 	io.ReadSeekCloser
 	io.ReaderAt
 	Size() int64
+}
+
+// CheckFileName refuses what [Sources.Put] refuses: names that are not those of
+// a plain file in its folder. The error has code invalid.
+func CheckFileName(name string) error {
+	switch {
+	case name == "", len(name) > 255, strings.HasPrefix(name, "."), strings.ContainsAny(name, "/\\\x00"):
+		return rasterbase.Errorf(rasterbase.Invalid, "%q cannot be the name of a file of a source", name).
+			WithHint("names have no folders and do not begin with a dot")
+	}
+	return nil
 }

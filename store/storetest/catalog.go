@@ -24,6 +24,9 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Store) {
 		"Parses": parsesRoundTrip, "ParseLog": parseLog,
 		"Legends": legendRoundTrip, "Titles": legendTitles, "SharedSemantics": legendSemantics,
 		"LegendDelete": legendDelete, "FindLegend": findLegend,
+		"GivenIDs": givenIDs, "IDsTaken": idsTaken, "GivenTimes": givenTimes, "TakenBack": takenBack,
+		"GivenSRIDs": givenSRIDs, "GivenLines": givenLines, "StrangeTexts": strangeTexts,
+		"SameNames": sameNames, "SameKeys": sameKeys, "PublishTogether": publishTogether,
 	})
 }
 

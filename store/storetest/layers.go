@@ -39,7 +39,7 @@ func layerRoundTrip(t *testing.T, s store.Store) {
 	for i, nodata := range []float64{0, -9999, math.NaN(), math.Inf(1)} {
 		zoom := i
 		l := &rasterbase.Layer{
-			Name: "Bodenbedeckung 土地 'x' \"y\" 🌍", Description: "a\nb\x00c", Attribution: "© us", License: "CC-BY",
+			Name: "Bodenbedeckung 土地 'x' \"y\" 🌍", Description: "a\nb", Attribution: "© us", License: "CC-BY",
 			Source:     rasterbase.Source{ID: "abc", Name: "größe.tif.zip", Origin: "https://x/y?z=1", Size: 1 << 40, Checksum: "sha256:00"},
 			Visibility: rasterbase.Private,
 			Settings: rasterbase.Settings{Datatype: rasterbase.RankOrdered, SRID: 31467, Nodata: &nodata, MaxZoom: &zoom, NextLower: true,

@@ -1,4 +1,4 @@
-package sqlite
+package sqlcatalog
 
 import (
 	"encoding/json"
@@ -6,6 +6,30 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 )
+
+// settingsDocument is the stored form of settings: JSON has no NaN, and nodata
+// can be one.
+type settingsDocument struct {
+	rasterbase.Settings
+	Nodata *rasterbase.Float `json:"nodata,omitempty"`
+}
+
+func toDocument(s rasterbase.Settings) settingsDocument {
+	return settingsDocument{s, (*rasterbase.Float)(s.Nodata)}
+}
+
+func (d settingsDocument) settings() rasterbase.Settings {
+	d.Settings.Nodata = (*float64)(d.Nodata)
+	return d.Settings
+}
+
+func decodeSettings(b []byte) (rasterbase.Settings, error) {
+	var d settingsDocument
+	if err := json.Unmarshal(b, &d); err != nil {
+		return rasterbase.Settings{}, fmt.Errorf("decoding settings: %w", err)
+	}
+	return d.settings(), nil
+}
 
 // revisionDocument is the stored form of what a revision holds beside its own
 // columns. Numbers that may not be finite are wrapped, since JSON has none
@@ -41,7 +65,7 @@ type bandDocument struct {
 	Std    rasterbase.Float `json:"std"`
 }
 
-func encodeRevision(r *rasterbase.Revision) ([]byte, error) {
+func documentOf(r *rasterbase.Revision) revisionDocument {
 	d := revisionDocument{
 		DatatypeReason: r.DatatypeReason, CRS: r.CRS, Grid: r.Grid, TileSize: r.TileSize,
 		HasPyramid: r.HasPyramid, MaxZoom: r.MaxZoom, Resampling: r.Resampling,
@@ -55,11 +79,7 @@ func encodeRevision(r *rasterbase.Revision) ([]byte, error) {
 		d.Bands = append(d.Bands, bandDocument{b, rasterbase.Float(b.Scale), rasterbase.Float(b.Offset),
 			rasterbase.Float(b.Min), rasterbase.Float(b.Max), rasterbase.Float(b.Mean), rasterbase.Float(b.Std)})
 	}
-	b, err := json.Marshal(d)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a revision: %w", err)
-	}
-	return b, nil
+	return d
 }
 
 // decodeRevision sets what the document holds and leaves the other fields.

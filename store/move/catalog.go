@@ -1,0 +1,251 @@
+package move
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// lastIDs are the highest ids that a store has given, also to what was deleted.
+type lastIDs struct {
+	layer    rasterbase.LayerID
+	revision rasterbase.RevisionID
+	parse    rasterbase.ParseID
+	legend   rasterbase.LegendID
+}
+
+// errUndo takes a transaction back that was made to see what it does.
+var errUndo = errors.New("to be undone")
+
+// readLastIDs finds them out by creating one of each in a transaction that is
+// not kept.
+func readLastIDs(ctx context.Context, st store.Store) (last lastIDs, err error) {
+	err = st.Catalog().Update(ctx, func(tx store.Tx) error {
+		l := rasterbase.Layer{Name: "ids"}
+		if err := tx.Layers().Create(ctx, &l); err != nil {
+			return err
+		}
+		r := rasterbase.Revision{Layer: l.ID}
+		if err := tx.Revisions().Create(ctx, &r); err != nil {
+			return err
+		}
+		p := rasterbase.Parse{Layer: l.ID, Status: rasterbase.Cancelled}
+		if err := tx.Parses().Create(ctx, &p); err != nil {
+			return err
+		}
+		leg := rasterbase.Legend{Title: rand.Text()}
+		if err := tx.Legends().Create(ctx, &leg); err != nil {
+			return err
+		}
+		last = lastIDs{l.ID - 1, r.ID - 1, p.ID - 1, leg.ID - 1}
+		return errUndo
+	})
+	if !errors.Is(err, errUndo) {
+		return last, fmt.Errorf("reading which ids the source has given: %w", err)
+	}
+	return last, nil
+}
+
+// reserveIDs keeps the destination from giving ids that the source has given:
+// neither those that are moved nor those of what was deleted, which caches and
+// foreign keys may still hold.
+func (m *mover) reserveIDs(ctx context.Context) error {
+	last, err := readLastIDs(ctx, m.from)
+	if err != nil || last == m.last {
+		return err
+	}
+	err = m.to.Catalog().Update(ctx, func(tx store.Tx) error { return last.reserve(ctx, tx) })
+	if err != nil {
+		return fmt.Errorf("reserving ids at the destination: %w", err)
+	}
+	m.last = last
+	return nil
+}
+
+// reserve creates what has these ids and deletes it again, unless it is there.
+func (last lastIDs) reserve(ctx context.Context, tx store.Tx) error {
+	missing := func(id int64, err error) (bool, error) {
+		if errors.Is(err, store.ErrNotExist) {
+			return id > 0, nil
+		}
+		return false, err
+	}
+	_, err := tx.Layers().Get(ctx, last.layer)
+	noLayer, err1 := missing(int64(last.layer), err)
+	_, err = tx.Revisions().Get(ctx, last.revision)
+	noRevision, err2 := missing(int64(last.revision), err)
+	_, err = tx.Parses().Get(ctx, last.parse)
+	noParse, err3 := missing(int64(last.parse), err)
+	_, err = tx.Legends().Get(ctx, last.legend)
+	noLegend, err4 := missing(int64(last.legend), err)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return err
+	}
+	if noLegend {
+		l := rasterbase.Legend{ID: last.legend, Title: rand.Text()}
+		if err := tx.Legends().Create(ctx, &l); err != nil {
+			return err
+		}
+		if err := tx.Legends().Delete(ctx, l.ID); err != nil {
+			return err
+		}
+	}
+	if !noLayer && !noRevision && !noParse {
+		return nil
+	}
+	l := rasterbase.Layer{Name: "ids"}
+	if noLayer {
+		l.ID = last.layer
+	}
+	if err := tx.Layers().Create(ctx, &l); err != nil {
+		return err
+	}
+	if noRevision {
+		if err := tx.Revisions().Create(ctx, &rasterbase.Revision{ID: last.revision, Layer: l.ID}); err != nil {
+			return err
+		}
+	}
+	if noParse {
+		if err := tx.Parses().Create(ctx, &rasterbase.Parse{ID: last.parse, Layer: l.ID, Status: rasterbase.Cancelled}); err != nil {
+			return err
+		}
+	}
+	return tx.Layers().Delete(ctx, l.ID)
+}
+
+// legends copies all legends, and brings those up to date that an earlier run
+// had moved; checkDestination has seen that they may be.
+func (m *mover) legends(ctx context.Context, src *inventory) error {
+	err := m.to.Catalog().Update(ctx, func(tx store.Tx) error {
+		for _, s := range src.legends {
+			if err := putLegend(ctx, tx, s); err != nil {
+				return fmt.Errorf("moving %s: %w", legendName(s), err)
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func putLegend(ctx context.Context, tx store.Tx, src *rasterbase.Legend) error {
+	n := *src
+	n.Entries = slices.Clone(src.Entries)
+	dst, err := tx.Legends().Get(ctx, src.ID)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return tx.Legends().Create(ctx, &n)
+	case err != nil:
+		return err
+	case difference(src, dst, legendFields...) == "":
+		return nil
+	}
+	// An update makes no semantics that have an id already; a legend does.
+	carrier := rasterbase.Legend{Title: rand.Text(), Entries: slices.Clone(src.Entries)}
+	if err := tx.Legends().Create(ctx, &carrier); err != nil {
+		return err
+	}
+	if err := tx.Legends().Delete(ctx, carrier.ID); err != nil {
+		return err
+	}
+	return tx.Legends().Update(ctx, &n)
+}
+
+// layer moves one layer, as it was when the move began, with the revision that
+// is published now.
+func (m *mover) layer(ctx context.Context, l rasterbase.Layer) error {
+	src := &l
+	files, err := m.sourceFiles(ctx, src)
+	if err != nil {
+		return err
+	}
+	dst, err := m.putLayer(ctx, src)
+	if err != nil {
+		return err
+	}
+	if src.Source.ID != "" {
+		if err := m.files(ctx, src, dst, files); err != nil {
+			return fmt.Errorf("source file: %w", err)
+		}
+	}
+	if err := m.parses(ctx, l.ID); err != nil {
+		return err
+	}
+	return m.published(ctx, l.ID)
+}
+
+// deletedMeanwhile says so of a layer that was there when the move began.
+func deletedMeanwhile(err error) error {
+	if !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	return rasterbase.Errorf(rasterbase.Conflict, "the source was changed while it was moved: %w", err).
+		WithHint("delete the layer at the destination too, if it is there, and move again").WithField("from")
+}
+
+// putLayer stores the layer at the destination with a source of its own, or
+// brings the one up to date that is there.
+func (m *mover) putLayer(ctx context.Context, src *rasterbase.Layer) (dst *rasterbase.Layer, err error) {
+	err = m.to.Catalog().View(ctx, func(tx store.Tx) error {
+		dst, err = tx.Layers().Get(ctx, src.ID)
+		return err
+	})
+	if err == nil && layerDifference(src, dst) == "" {
+		return dst, nil
+	}
+	n := *src
+	if errors.Is(err, store.ErrNotExist) {
+		return &n, m.createLayer(ctx, src, &n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	n.Source.ID = dst.Source.ID
+	err = m.to.Catalog().Update(ctx, func(tx store.Tx) error { return tx.Layers().Update(ctx, &n) })
+	return &n, err
+}
+
+// createLayer makes the layer n with a new and empty source.
+func (m *mover) createLayer(ctx context.Context, src, n *rasterbase.Layer) (err error) {
+	n.Source.ID, n.Published = "", 0
+	if src.Source.ID != "" {
+		if n.Source.ID, err = m.to.Sources().Create(ctx); err != nil {
+			return err
+		}
+	}
+	var made rasterbase.Layer
+	err = m.to.Catalog().Update(ctx, func(tx store.Tx) error {
+		made = *n
+		if err := tx.Layers().Create(ctx, &made); err != nil {
+			return err
+		}
+		if d := layerDifference(src, &made); d != "" {
+			return fmt.Errorf("the layer's %s %w", d, ErrDiffers)
+		}
+		return nil
+	})
+	if err != nil {
+		return errors.Join(err, m.dropUnused(context.WithoutCancel(ctx), n))
+	}
+	return nil
+}
+
+// dropUnused deletes the source of a layer that could not be stored. When the
+// answer of the destination was lost, the layer may be there all the same.
+func (m *mover) dropUnused(ctx context.Context, l *rasterbase.Layer) error {
+	if l.Source.ID == "" {
+		return nil
+	}
+	err := m.to.Catalog().View(ctx, func(tx store.Tx) error {
+		_, err := tx.Layers().Get(ctx, l.ID)
+		return err
+	})
+	if errors.Is(err, store.ErrNotExist) {
+		return m.to.Sources().Delete(ctx, l.Source.ID)
+	}
+	return err
+}
