@@ -199,29 +199,12 @@ func (c *Layer) mayBeMissing(ctx context.Context, k store.TileKey) error {
 	if k.X < 0 || k.Y < 0 {
 		return nil
 	}
-	px, py := k.X/store.PageSize, k.Y/store.PageSize
-	lost := false
-	err := c.st.Catalog().View(ctx, func(tx store.Tx) error {
-		lost = false
-		page := store.PageBox{MinX: px, MinY: py, MaxX: px, MaxY: py}
-		q := store.SummaryQuery{Revision: c.rev.ID, Kind: k.Kind, Z: k.Z, Pages: &page}
-		for p, err := range tx.Revisions().Summaries(ctx, q) {
-			if err != nil {
-				return err
-			}
-			for _, cell := range p.Cells {
-				lost = lost || cell.X == k.X && cell.Y == k.Y && c.hasSet(cell.Summary, k.BandSet)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if lost {
-		return fmt.Errorf("%s tile %d/%d/%d of layer %d is missing from the store", k.Kind, k.Z, k.X, k.Y, k.Layer)
-	}
-	return nil
+	page := TileAddress{k.X / store.PageSize, k.Y / store.PageSize}
+	return c.mayAllBeMissing(ctx, map[TileAddress][]store.TileKey{page: {k}})
+}
+
+func lost(k store.TileKey) error {
+	return fmt.Errorf("%s tile %d/%d/%d of layer %d is missing from the store", k.Kind, k.Z, k.X, k.Y, k.Layer)
 }
 
 func (c *Layer) hasSet(s rasterbase.Summary, set int) bool {

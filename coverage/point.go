@@ -35,11 +35,7 @@ type PixelValue struct {
 
 // At looks up the pixel at a point. A pixel's left and upper edge belong to it.
 func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
-	d := c.Describe()
-	to, grid := d.CRS, d.Grid
-	if r.Level.Kind == rasterbase.Pyramid {
-		to, grid = rasterbase.CRS{SRID: 3857}, worldGrid(r.Level.Zoom, d.TileSize)
-	}
+	to, grid := c.Describe().gridOf(r.Level)
 	t, err := r.Transformer.Between(r.CRS, to)
 	if err != nil {
 		return Pixel{}, err
@@ -48,14 +44,8 @@ func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
 	if err := t.Apply(ctx, p); err != nil {
 		return Pixel{}, err
 	}
-	col, row := pixelAt(grid, p[0], to)
-	const most = 1 << 52
-	if !(math.Abs(col) < most && math.Abs(row) < most) {
-		return Pixel{}, nil
-	}
-	px := Pixel{Col: int(col), Row: int(row), Inside: true}
-	if r.Level.Kind == rasterbase.Base && (col < 0 || row < 0 || col >= float64(grid.Width) || row >= float64(grid.Height)) {
-		px.Inside = false
+	px := pixelOf(grid, p[0], to, r.Level)
+	if !px.Inside {
 		return px, nil
 	}
 	w, err := c.Window(ctx, WindowRequest{Level: r.Level, X: px.Col, Y: px.Row, Width: 1, Height: 1, Bands: r.Bands})
@@ -70,6 +60,29 @@ func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
 		px.Values = append(px.Values, PixelValue{Band: band, Value: b.Pixels.At(0), Valid: w.Valid(i, 0)})
 	}
 	return px, nil
+}
+
+// gridOf is the grid of a level and its CRS.
+func (d Description) gridOf(l Level) (rasterbase.CRS, rasterbase.Grid) {
+	if l.Kind == rasterbase.Pyramid {
+		return rasterbase.CRS{SRID: 3857}, worldGrid(l.Zoom, d.TileSize)
+	}
+	return d.CRS, d.Grid
+}
+
+// pixelOf is the pixel that a point, in the level's CRS, falls into, without
+// its values.
+func pixelOf(g rasterbase.Grid, p crs.Point, in rasterbase.CRS, l Level) Pixel {
+	col, row := pixelAt(g, p, in)
+	const most = 1 << 52
+	if !(math.Abs(col) < most && math.Abs(row) < most) {
+		return Pixel{}
+	}
+	px := Pixel{Col: int(col), Row: int(row), Inside: true}
+	if l.Kind == rasterbase.Base && (col < 0 || row < 0 || col >= float64(g.Width) || row >= float64(g.Height)) {
+		px.Inside = false
+	}
+	return px
 }
 
 // pixelAt is the pixel of a point. Longitudes of a base grid may be counted
