@@ -1,0 +1,116 @@
+package postgis
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// Codes of PostgreSQL's errors, from its appendix A, and our own of
+// writable_revision.
+const (
+	codeUnique        = "23505"
+	codeExclusion     = "23P01"
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+	codeUndefined     = "42P01" // table
+	codePrivilege     = "42501"
+	codeDiskFull      = "53100"
+	codeOutOfMemory   = "53200" // also of room for locks
+	codeConnections   = "53300"
+	codeLockTimeout   = "55P03"
+	codeReadOnly      = "25006"
+	codeInternal      = "XX000"
+	codeChangedPlan   = "0A000"
+	codeSchema        = "3F000"
+	codeGone          = "RB001"
+	codeSealed        = "RB002"
+)
+
+// sqlState is the code of PostgreSQL's error in err's chain; empty: none.
+func sqlState(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// storageError adds what was being done to an error of the database, and the
+// way out where the user has one.
+func (db *DB) storageError(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	doing := fmt.Sprintf(format, args...)
+	switch code := sqlState(err); code {
+	case codeDiskFull:
+		return rasterbase.Errorf(rasterbase.TooLarge, "%s: %w", doing, err).
+			WithHint("free some space on the disk of the database server")
+	case codeOutOfMemory:
+		return rasterbase.Errorf(rasterbase.TooLarge, "%s: %w", doing, err).
+			WithHint("give the database server more memory, or raise its max_locks_per_transaction")
+	case codeConnections, codeLockTimeout, codeSerialization, codeDeadlock:
+		return rasterbase.Errorf(rasterbase.Busy, "%s: %w", doing, err).WithHint("try again")
+	case codePrivilege:
+		return fmt.Errorf("%s: the role of the database may not do this: %w", doing, err)
+	case codeReadOnly:
+		return fmt.Errorf("%s: writing where only reading is allowed: %w", doing, err)
+	}
+	if isConnectionLoss(err) {
+		return rasterbase.Errorf(rasterbase.Busy, "%s: the connection to the database was lost: %w", doing, withoutPassword(err))
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// isConnectionLoss reports whether the server could not be reached or ended the
+// connection: classes 08 and 57P, and failures below the protocol.
+func isConnectionLoss(err error) bool {
+	if code := sqlState(err); code != "" {
+		return len(code) == 5 && (code[:2] == "08" || code[:3] == "57P")
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || pgconn.SafeToRetry(err)
+}
+
+// connectError is the error of a database that does not answer.
+func connectError(err error) error {
+	return rasterbase.Errorf(rasterbase.Busy, "the database does not answer: %w", withoutPassword(err)).
+		WithHint("look at RASTER_DATABASE_URL, and whether the server runs and lets this user in")
+}
+
+// noExtension is the error of a database without PostGIS.
+func noExtension(name string) error {
+	return rasterbase.Errorf(rasterbase.Unsupported, "the database has no extension %s", name).
+		WithHint("as a superuser run: CREATE EXTENSION IF NOT EXISTS postgis; CREATE EXTENSION IF NOT EXISTS postgis_raster;")
+}
+
+var passwordInURL = regexp.MustCompile(`(://[^:/@\s]*):[^@\s]*@`)
+
+// withoutPassword keeps passwords out of the text of an error. The error's
+// chain is kept as it is.
+func withoutPassword(err error) error {
+	text := passwordInURL.ReplaceAllString(err.Error(), "$1:…@")
+	if text == err.Error() {
+		return err
+	}
+	return cleanError{text, err}
+}
+
+type cleanError struct {
+	text string
+	err  error
+}
+
+func (e cleanError) Error() string { return e.text }
+func (e cleanError) Unwrap() error { return e.err }
+
+func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

@@ -1,0 +1,58 @@
+package postgis
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rasterbase/rasterbase/store"
+)
+
+// WithTx gives the store with a catalog that reads and writes in a host's
+// transaction: a layer and the host's own rows are kept together, or not at
+// all. The host commits. Tiles and source files are written beside it.
+//
+// An update that fails is undone alone, by a savepoint. It is not repeated when
+// another transaction gets in its way: the host repeats its own. Two updates of
+// the same thing at once are told apart only as well as the transaction's
+// isolation level does; serializable is what [DB.Catalog] uses.
+func (db *DB) WithTx(tx pgx.Tx) store.Store { return txStore{db, tx} }
+
+type txStore struct {
+	*DB
+	tx pgx.Tx
+}
+
+// Catalog is that of the transaction.
+func (s txStore) Catalog() store.Catalog { return txCatalog{catalog{s.DB}, s.tx} }
+
+// Close does nothing: the store is the host's.
+func (s txStore) Close() error { return nil }
+
+type txCatalog struct {
+	catalog
+	tx pgx.Tx
+}
+
+// View reads what the transaction sees.
+func (c txCatalog) View(ctx context.Context, fn func(store.Tx) error) error {
+	return c.failed(ctx, fn(c.db.catalog.Tx(conn{c.tx})), "reading the catalog")
+}
+
+// Update writes within a savepoint. Workers find jobs that were added when they
+// look the next time after the host's commit.
+func (c txCatalog) Update(ctx context.Context, fn func(store.Tx) error) error {
+	point, err := c.tx.Begin(ctx)
+	if err != nil {
+		return c.failed(ctx, err, "writing the catalog")
+	}
+	defer rollback(ctx, point)
+	t := c.db.catalog.Tx(conn{point})
+	if err = fn(t); err == nil {
+		err = point.Commit(ctx)
+	}
+	if err != nil {
+		t.TakeBack()
+	}
+	return c.failed(ctx, err, "writing the catalog")
+}
