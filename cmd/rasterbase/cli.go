@@ -12,7 +12,7 @@ import (
 
 const about = `Rasters in, coloured map tiles out.
 
-rasterbase reads a raster file, cuts it into tiles, keeps them in one folder and serves them over HTTP.
+rasterbase reads a raster file, cuts it into tiles, keeps them in one folder or in PostGIS, and serves them over HTTP.
 
 To see it at work:
 
@@ -32,6 +32,8 @@ type cli struct {
 	Legends   legendsCmd `cmd:"" help:"List, show, import and export legends."`
 	Tile      tileCmd    `cmd:"" help:"Write one map tile as an image."`
 	Pixel     pixelCmd   `cmd:"" help:"Print a layer's value at a place."`
+	Migrate   migrateCmd `cmd:"" help:"Make the tables in a PostGIS database, or bring them up to date."`
+	Move      moveCmd    `cmd:"" help:"Take all layers and legends from one store to another."`
 	ConfigCmd configCmd  `cmd:"" name:"config" help:"Print the settings in force and where each comes from."`
 	Version   versionCmd `cmd:"" help:"Print the version of rasterbase and of what it uses."`
 	Help      helpCmd    `cmd:"" help:"Print help for a command."`
@@ -62,7 +64,7 @@ func printHelp(o kong.HelpOptions, ctx *kong.Context) error {
 	}
 	if name != "serve" && name != "config" {
 		for _, f := range ctx.Model.Flags {
-			if f.Group != nil && f.Group.Key == settingsGroup && f.Name != "data" {
+			if f.Group != nil && f.Group.Key == settingsGroup && f.Name != "data" && f.Name != "database-url" && f.Name != "schema" {
 				f.Hidden = true
 			}
 		}
@@ -70,8 +72,9 @@ func printHelp(o kong.HelpOptions, ctx *kong.Context) error {
 	return kong.DefaultHelpPrinter(o, ctx)
 }
 
-// protectNegative puts a space before arguments that are negative numbers, so
-// that "pixel dem -113.04 37.32" is not read as flags. What reads numbers
+// protectNegative puts a space before arguments that are negative numbers, or
+// lists that begin with one, so that "pixel dem -113.04 37.32" is not read as
+// flags. What reads numbers
 // takes the space away.
 func protectNegative(args []string) []string {
 	out := slices.Clone(args)
@@ -79,7 +82,8 @@ func protectNegative(args []string) []string {
 		if !strings.HasPrefix(s, "-") {
 			continue
 		}
-		if _, err := strconv.ParseFloat(s, 64); err == nil && s[1] >= '.' && s[1] <= '9' {
+		first, _, _ := strings.Cut(s, ",")
+		if _, err := strconv.ParseFloat(first, 64); err == nil && s[1] >= '.' && s[1] <= '9' {
 			out[i] = " " + s
 		}
 	}

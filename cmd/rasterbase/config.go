@@ -19,6 +19,8 @@ import (
 type config struct {
 	Addr             string
 	Data             string
+	DatabaseURL      string // empty: everything is in Data
+	Schema           string
 	TileSize         int
 	Workers          int
 	WorkDir          string
@@ -33,6 +35,14 @@ type config struct {
 	LogFormat        string
 	// Origin says for each setting where its value came from.
 	Origin map[string]origin
+}
+
+// place names the store for people.
+func (c *config) place() string {
+	if c.DatabaseURL != "" {
+		return masked(c.DatabaseURL)
+	}
+	return c.Data
 }
 
 // origin is a value as it was given, and by what.

@@ -24,6 +24,7 @@ type layersCmd struct {
 	Log     layersLogCmd     `cmd:"" help:"Print the log of a layer's latest parse."`
 	Cancel  layersCancelCmd  `cmd:"" help:"Stop a parse that runs or waits."`
 	Reparse layersReparseCmd `cmd:"" help:"Parse layers again from their source files."`
+	View    layersViewCmd    `cmd:"" help:"Make database views of a layer, for SQL, GDAL and QGIS."`
 }
 
 // Help is the longer text of "layers --help".
@@ -33,29 +34,44 @@ func (*layersCmd) Help() string {
 Examples:
 
   rasterbase layers
+  rasterbase layers list --at 8.54,47.38
   rasterbase layers show landcover
   rasterbase layers delete 3 4`
 }
 
 type layersListCmd struct {
-	Search string `help:"Only layers whose name or file name has this in it." placeholder:"TEXT"`
-	JSON   bool   `name:"json" help:"Print one JSON document."`
+	Search string  `help:"Only layers whose name or file name has this in it." placeholder:"TEXT"`
+	At     numbers `xor:"place" help:"Only layers with tiles at this place, in degrees." placeholder:"LON,LAT"`
+	BBox   numbers `name:"bbox" xor:"place" help:"Only layers with tiles in this box, in degrees; west is greater than east over the antimeridian." placeholder:"W,S,E,N"`
+	JSON   bool    `name:"json" help:"Print one JSON document."`
 }
 
 // Run lists the layers.
 func (c *layersListCmd) Run(ctx context.Context, a *app) (err error) {
+	place, err := c.place()
+	if err != nil {
+		return err
+	}
 	conf, st, err := a.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeInto(&err, st)
+	there, err := layersAt(ctx, st, place)
+	if err != nil {
+		return err
+	}
 	docs := []*layerDoc{}
 	err = st.Catalog().View(ctx, func(tx store.Tx) error {
+		docs = docs[:0]
 		found, _, err := tx.Layers().Find(ctx, store.LayerFilter{Search: c.Search})
 		if err != nil {
 			return err
 		}
 		for _, l := range found {
+			if place != nil && !there[l.ID] {
+				continue
+			}
 			d, err := newLayerDoc(ctx, tx, l)
 			if err != nil {
 				return err
@@ -69,6 +85,10 @@ func (c *layersListCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	if c.JSON {
 		return a.printJSON(map[string]any{"layers": docs})
+	}
+	if len(docs) == 0 && place != nil {
+		fmt.Fprintln(a.stderr, "no layer has tiles there")
+		return nil
 	}
 	if len(docs) == 0 {
 		fmt.Fprintln(a.stderr, "no layers yet; `rasterbase import FILE` adds one")

@@ -15,6 +15,7 @@ import (
 	"github.com/rasterbase/rasterbase/demo"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/gdal/gdalchild"
+	"github.com/rasterbase/rasterbase/internal/pgtest"
 	"github.com/rasterbase/rasterbase/raster"
 )
 
@@ -22,7 +23,7 @@ import (
 // "rasterbase", and it starts itself to open raster files.
 func TestMain(m *testing.M) {
 	gdalchild.Main()
-	testscript.Main(m, map[string]func(){"rasterbase": func() { os.Exit(run()) }})
+	testscript.Main(pgtest.M{M: m}, map[string]func(){"rasterbase": func() { os.Exit(run()) }})
 }
 
 // TestScripts runs the real program in an empty folder with the demo rasters,
@@ -33,6 +34,10 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("RASTER_DATA", "data")
+			// Scripts that begin with postgis_ have a database, and want it named.
+			if strings.HasPrefix(filepath.Base(e.WorkDir), "script-postgis_") {
+				e.Setenv("RASTER_DATABASE_URL", pgtest.Database(t))
+			}
 			for _, r := range demo.Rasters() {
 				if err := unpack(r, e.WorkDir); err != nil {
 					return err

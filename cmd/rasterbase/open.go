@@ -63,25 +63,42 @@ func (a *app) openStore(ctx context.Context) (*config, store.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := os.Stat(c.Data); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(c.Data); c.DatabaseURL == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, rasterbase.Errorf(rasterbase.NotFound, "there is no data folder %s", c.Data).
 			WithHint("`rasterbase import FILE` makes it; --data names another one").WithField("data")
 	}
 	return a.makeStore(ctx)
 }
 
-// makeStore opens the store that the settings name, or makes it; the caller
-// closes it.
+// makeStore opens the store that the settings name; a folder is made if it is
+// not there. The caller closes it.
 func (a *app) makeStore(ctx context.Context) (*config, store.Store, error) {
 	c, err := a.config()
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := sqlite.Open(ctx, c.Data, sqlite.Options{Logger: a.commandLogger(c)})
+	var st store.Store
+	if c.DatabaseURL != "" {
+		var d database
+		if d, err = newDatabase(c.DatabaseURL, c.Schema); err == nil {
+			st, err = d.open(ctx, a, c)
+		}
+	} else {
+		st, err = a.openFolder(ctx, c, c.Data)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the store in %s: %w", c.Data, err)
+		return nil, nil, err
 	}
 	return c, st, nil
+}
+
+// openFolder opens the store in a folder, or makes it.
+func (a *app) openFolder(ctx context.Context, c *config, dir string) (store.Store, error) {
+	st, err := sqlite.Open(ctx, dir, sqlite.Options{Logger: a.commandLogger(c)})
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
+	}
+	return st, nil
 }
 
 // view opens the store and runs a reading function in a transaction.

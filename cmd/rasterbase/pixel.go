@@ -13,21 +13,25 @@ import (
 )
 
 type pixelCmd struct {
-	Layer string `arg:"" help:"Id, slug or file name."`
-	X     number `arg:"" help:"Easting or longitude."`
-	Y     number `arg:"" help:"Northing or latitude."`
-	SRID  whole  `name:"srid" default:"3857" help:"EPSG code of the coordinates: 3857 is web mercator metres, 4326 longitude and latitude." placeholder:"N"`
-	Zoom  *whole `help:"Look at the map tiles of this zoom, not at the source's own pixels." placeholder:"Z"`
-	JSON  bool   `name:"json" help:"Print one JSON document."`
+	Layer  string  `arg:"" help:"Id, slug or file name."`
+	X      *number `arg:"" optional:"" help:"Easting or longitude."`
+	Y      *number `arg:"" optional:"" help:"Northing or latitude."`
+	Points string  `help:"Look up many places: a CSV file, or - for standard input, with columns x and y, or lon and lat." placeholder:"FILE"`
+	SRID   *whole  `name:"srid" help:"EPSG code of the coordinates: 3857 is web mercator metres, 4326 longitude and latitude. 3857 unless given, or 4326 for columns lon and lat." placeholder:"N"`
+	Zoom   *whole  `help:"Look at the map tiles of this zoom, not at the source's own pixels." placeholder:"Z"`
+	JSON   bool    `name:"json" help:"Print one JSON document."`
 }
 
 // Help is the longer text of "pixel --help".
 func (*pixelCmd) Help() string {
 	return `Prints a line for each band: its number and its value, or "no data". Where the file has a scale or an offset, the real value stands beside the stored one.
 
-Example:
+With --points the rows of a CSV file are printed as they came, with a column for each band after them: band_1, band_2 and so on, empty where there is no data or no raster. A first line of numbers is taken for a place; the first two columns are its coordinates then.
 
-  rasterbase pixel dem -113.0 37.3 --srid 4326`
+Examples:
+
+  rasterbase pixel dem -113.0 37.3 --srid 4326
+  rasterbase pixel dem --points stations.csv > heights.csv`
 }
 
 // pixelDoc is what --json prints.
@@ -53,6 +57,9 @@ type pixelValueDoc struct {
 
 // Run prints the values at a place.
 func (c *pixelCmd) Run(ctx context.Context, a *app) (err error) {
+	if err := c.checkPlaces(); err != nil {
+		return err
+	}
 	_, st, err := a.openStore(ctx)
 	if err != nil {
 		return err
@@ -66,12 +73,16 @@ func (c *pixelCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.Points != "" {
+		return c.runPoints(ctx, a, cov)
+	}
 	level, err := c.level(cov.Describe())
 	if err != nil {
 		return err
 	}
+	x, y, srid := float64(*c.X), float64(*c.Y), c.srid(false)
 	px, err := coverage.At(ctx, cov, coverage.PointRequest{
-		Point: crs.Point{X: float64(c.X), Y: float64(c.Y)}, CRS: rasterbase.CRS{SRID: int(c.SRID)}, Level: level,
+		Point: crs.Point{X: x, Y: y}, CRS: rasterbase.CRS{SRID: int(srid)}, Level: level,
 		Transformer: crs.Chain(crs.Closed{}, gdal.Transformer{}),
 	})
 	if err != nil {
@@ -79,11 +90,11 @@ func (c *pixelCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	if !px.Inside {
 		return rasterbase.Errorf(rasterbase.NotFound, "%s %s in EPSG:%d is outside of layer %d, %s",
-			decimal(float64(c.X)), decimal(float64(c.Y)), c.SRID, l.ID, l.Name).
+			decimal(x), decimal(y), srid, l.ID, l.Name).
 			WithHint("--srid says what the coordinates are: 3857 (web mercator metres) unless given, 4326 for longitude and latitude")
 	}
 	doc := pixelDoc{
-		Layer: l.ID, X: float64(c.X), Y: float64(c.Y), SRID: c.SRID, Zoom: c.Zoom,
+		Layer: l.ID, X: x, Y: y, SRID: srid, Zoom: c.Zoom,
 		Column: px.Col, Row: px.Row, Values: []pixelValueDoc{},
 	}
 	for _, v := range px.Values {
@@ -98,6 +109,30 @@ func (c *pixelCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	t.flush()
 	return nil
+}
+
+// checkPlaces sees to it that there is one place or a file of them.
+func (c *pixelCmd) checkPlaces() error {
+	switch one := c.X != nil && c.Y != nil; {
+	case c.Points == "" && !one:
+		return usageError{rasterbase.Errorf(rasterbase.Invalid, "no place is given").
+			WithHint("give X and Y, or --points FILE for many places").WithField("x")}
+	case c.Points != "" && c.X != nil:
+		return usageError{rasterbase.Errorf(rasterbase.Invalid, "a place and --points are given").
+			WithHint("give one of them").WithField("points")}
+	}
+	return nil
+}
+
+// srid is the CRS of the coordinates.
+func (c *pixelCmd) srid(lonLat bool) whole {
+	switch {
+	case c.SRID != nil:
+		return *c.SRID
+	case lonLat:
+		return 4326
+	}
+	return 3857
 }
 
 // level is the grid to look at.

@@ -141,7 +141,7 @@ func (s *service) serve(ctx context.Context, l net.Listener, h http.Handler) err
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
-	s.log.Info("serving", "addr", l.Addr().String(), "data", s.conf.Data, "workers", s.conf.Workers)
+	s.log.Info("serving", "addr", l.Addr().String(), "store", s.conf.place(), "workers", s.conf.Workers)
 	drained := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		s.log.Info("stopping: finishing requests and handing work back")

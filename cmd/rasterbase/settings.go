@@ -27,7 +27,9 @@ func (s setting) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
 // settings lists every setting that has an effect in this version.
 var settings = []setting{
 	{"addr", "HOST:PORT", "127.0.0.1:8080", "Address to serve on; :8080 is every interface.", setAddr},
-	{"data", "DIR", "./rasterbase-data", "Folder that keeps everything.", setString(func(c *config) *string { return &c.Data })},
+	{"data", "DIR", "./rasterbase-data", "Folder that keeps everything, unless there is a database.", setString(func(c *config) *string { return &c.Data })},
+	{"database_url", "URL", "", "PostgreSQL database with PostGIS that keeps everything, postgres://user:password@host:port/name; the data folder when empty.", setDatabaseURL},
+	{"schema", "NAME", "rasterbase", "Schema of the database that all tables are in.", setString(func(c *config) *string { return &c.Schema })},
 	{"tilesize", "PIXELS", "256", "Width of a tile, 64 to 1024 and even. Layers keep the size that they were parsed with.", setTileSize},
 	{"workers", "N", "2", "Parses at once in a server.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
 	{"workdir", "DIR", "", "Folder for temporary files; the system's when empty.", setString(func(c *config) *string { return &c.WorkDir })},
@@ -51,10 +53,8 @@ var renamed = map[string]string{
 
 // later are settings that belong to parts that this version does not have.
 var later = map[string]string{
-	"RASTER_DATABASE_URL":          "this version keeps everything in SQLite, in the folder RASTER_DATA; there is no PostGIS backend yet",
-	"RASTER_SCHEMA":                "it belongs to the PostGIS backend, which this version does not have yet",
-	"RASTER_TILES_URL":             "tiles are kept in the folder RASTER_DATA in this version",
-	"RASTER_SOURCES_URL":           "source files are kept in the folder RASTER_DATA in this version",
+	"RASTER_TILES_URL":             "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
+	"RASTER_SOURCES_URL":           "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
 	"RASTER_S3_ENDPOINT_URL":       "this version has no S3 storage yet",
 	"RASTER_USE_QUEUE":             "a server always parses in the background in this version",
 	"RASTER_PARSE_SINGLE_TASK":     "a parse is always a single job in this version",
@@ -124,6 +124,14 @@ func setAddr(c *config, s string) error {
 		return fmt.Errorf("%q is not a port from 0 to 65535", port)
 	}
 	c.Addr = s
+	return nil
+}
+
+func setDatabaseURL(c *config, s string) error {
+	if !isPostgres(s) {
+		return fmt.Errorf("%q is not an address such as postgres://user@host:5432/database", masked(s))
+	}
+	c.DatabaseURL = s
 	return nil
 }
 

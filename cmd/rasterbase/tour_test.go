@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rasterbase/rasterbase/demo"
+	"github.com/rasterbase/rasterbase/internal/pgtest"
 )
 
 // The tour of README.md is typed line by line, and the program answers what
@@ -18,16 +19,8 @@ func TestTheTourInREADME(t *testing.T) {
 	if !hasGDAL(t) {
 		t.Skip("this build has no GDAL")
 	}
-	steps := tour(t)
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "demo"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range demo.Rasters() {
-		if err := unpack(r, filepath.Join(dir, "demo")); err != nil {
-			t.Fatal(err)
-		}
-	}
+	steps := tour(t, "console", 6)
+	dir := tourFolder(t)
 	for i, got := range typeInto(t, dir, steps) {
 		if mask(got) != mask(steps[i].output) {
 			t.Errorf("$ %s\nREADME.md says:\n%s\nthe program says:\n%s", steps[i].command, steps[i].output, got)
@@ -41,6 +34,35 @@ func TestTheTourInREADME(t *testing.T) {
 	if err := p.stop(); err != nil {
 		t.Errorf("the server ended with %v:\n%s", err, p.stderr)
 	}
+}
+
+// So is the tour in a database.
+func TestTheTourInPostGIS(t *testing.T) {
+	if !hasGDAL(t) {
+		t.Skip("this build has no GDAL")
+	}
+	t.Setenv("RASTER_DATABASE_URL", pgtest.Database(t))
+	steps := append([]step{{command: "rasterbase migrate >/dev/null"}}, tour(t, "console postgis", 3)...)
+	for i, got := range typeInto(t, tourFolder(t), steps) {
+		if mask(got) != mask(steps[i].output) {
+			t.Errorf("$ %s\nREADME.md says:\n%s\nthe program says:\n%s", steps[i].command, steps[i].output, got)
+		}
+	}
+}
+
+// tourFolder is a folder like that of the project, with the demo's rasters.
+func tourFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "demo"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range demo.Rasters() {
+		if err := unpack(r, filepath.Join(dir, "demo")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // addresses are those of README.md's table, without the one with braces.
@@ -64,11 +86,12 @@ func addresses(t *testing.T) (all []string) {
 // step is a command of the tour and what README.md says it prints.
 type step struct{ command, output string }
 
-// tour reads the blocks of README.md that are marked as typed.
-func tour(t *testing.T) []step {
+// tour reads the blocks of README.md that are marked as typed; there are as
+// many commands in them at least.
+func tour(t *testing.T, mark string, least int) []step {
 	t.Helper()
 	var steps []step
-	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(readme(t), -1) {
+	for _, block := range regexp.MustCompile("(?s)```"+mark+"\n(.*?)```").FindAllStringSubmatch(readme(t), -1) {
 		for line := range strings.Lines(block[1]) {
 			if command, ok := strings.CutPrefix(line, "$ "); ok {
 				steps = append(steps, step{command: strings.TrimSpace(command)})
@@ -77,8 +100,8 @@ func tour(t *testing.T) []step {
 			}
 		}
 	}
-	if len(steps) < 6 {
-		t.Fatalf("README.md has %d commands in its tour", len(steps))
+	if len(steps) < least {
+		t.Fatalf("README.md has %d commands in blocks marked %s", len(steps), mark)
 	}
 	return steps
 }
@@ -119,7 +142,7 @@ var (
 	// onTheWay are the lines of progress, which a terminal shows as a bar that
 	// is gone in the end.
 	onTheWay = regexp.MustCompile(`(?m)^\S+: (queued|inspecting|creating tiles|building pyramid|publishing|finished)( \(.*\))?\n`)
-	varying  = regexp.MustCompile(`in [0-9.]+(ms|s)\b|\d+ bytes`)
+	varying  = regexp.MustCompile(`in [0-9.]+(ms|s)\b|\d+ bytes|host=\S+ port=\d+ user=\S+ dbname=\S+|dbname=\S+ host=\S+ port=\d+ user=\S+`)
 )
 
 func mask(output string) string {
