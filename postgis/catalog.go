@@ -32,14 +32,18 @@ func (c catalog) View(ctx context.Context, fn func(store.Tx) error) error {
 // got in its way, it is run again. With the context of a job's handler it fails
 // once the job belongs to another worker.
 func (c catalog) Update(ctx context.Context, fn func(store.Tx) error) error {
-	return c.update(ctx, pgx.Serializable, func(t *sqlcatalog.Tx) error {
-		if l, ok := c.db.queue.Held(ctx); ok {
-			if _, err := t.HoldLease(ctx, l, c.db.o.Queue.Lease); err != nil {
-				return err
-			}
+	return c.update(ctx, pgx.Serializable, func(t *sqlcatalog.Tx) error { return c.fenced(ctx, t, fn) })
+}
+
+// fenced runs fn unless the context is that of a job's handler which lost its
+// lease.
+func (c catalog) fenced(ctx context.Context, t *sqlcatalog.Tx, fn func(store.Tx) error) error {
+	if l, ok := c.db.queue.Held(ctx); ok {
+		if _, err := t.HoldLease(ctx, l, c.db.o.Queue.Lease); err != nil {
+			return err
 		}
-		return fn(t)
-	})
+	}
+	return fn(t)
 }
 
 // repeatFor is how long a transaction is tried again that others get in the way

@@ -3,6 +3,7 @@ package postgis
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
 
@@ -15,6 +16,7 @@ import (
 // Codes of PostgreSQL's errors, from its appendix A, and our own of
 // writable_revision.
 const (
+	codeForeignKey    = "23503"
 	codeUnique        = "23505"
 	codeExclusion     = "23P01"
 	codeSerialization = "40001"
@@ -55,6 +57,10 @@ func (db *DB) storageError(err error, format string, args ...any) error {
 	case codeOutOfMemory:
 		return rasterbase.Errorf(rasterbase.TooLarge, "%s: %w", doing, err).
 			WithHint("give the database server more memory, or raise its max_locks_per_transaction")
+	case codeForeignKey:
+		e, _ := errors.AsType[*pgconn.PgError](err)
+		return rasterbase.Errorf(rasterbase.Conflict, "%s: %w", doing, err).
+			WithHint("a row of table %s.%s refers to it: change or delete that first", e.SchemaName, e.TableName)
 	case codeConnections, codeLockTimeout, codeSerialization, codeDeadlock:
 		return rasterbase.Errorf(rasterbase.Busy, "%s: %w", doing, err).WithHint("try again")
 	case codePrivilege:
@@ -78,13 +84,14 @@ func isConnectionLoss(err error) bool {
 		return true
 	}
 	_, network := errors.AsType[net.Error](err)
-	return network || pgconn.SafeToRetry(err)
+	// The latter is what pgx makes of a connection that ends without a word.
+	return network || pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // connectError is the error of a database that does not answer.
 func connectError(err error) error {
 	return rasterbase.Errorf(rasterbase.Busy, "the database does not answer: %w", withoutPassword(err)).
-		WithHint("look at RASTER_DATABASE_URL, and whether the server runs and lets this user in")
+		WithHint("look at the database's address (RASTER_DATABASE_URL of the program), and whether the server runs and lets this user in")
 }
 
 // noExtension is the error of a database without PostGIS.

@@ -51,10 +51,14 @@ func newPool(t testing.TB, url string) *pgxpool.Pool {
 // newDatabase makes a database with the schema.
 func newDatabase(t testing.TB, o postgis.Options) database {
 	t.Helper()
-	url := pgtest.Database(t)
-	if err := postgis.Migrate(t.Context(), newPool(t, url), o); err != nil {
-		t.Fatal(err)
-	}
+	url := pgtest.Prepared(t, "migrated", func(url string) error {
+		pool, err := pgxpool.New(t.Context(), url)
+		if err != nil {
+			return err
+		}
+		defer pool.Close() // nobody may be connected to what is copied
+		return postgis.Migrate(t.Context(), pool, postgis.Options{})
+	})
 	return openDatabase(t, url, o)
 }
 

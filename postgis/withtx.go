@@ -48,7 +48,7 @@ func (c txCatalog) Update(ctx context.Context, fn func(store.Tx) error) error {
 	}
 	defer rollback(ctx, point)
 	t := c.db.catalog.Tx(conn{point})
-	if err = fn(t); err == nil {
+	if err = c.fenced(ctx, t, fn); err == nil {
 		err = point.Commit(ctx)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"net/url"
@@ -72,21 +73,32 @@ func (s *Server) readable(r *http.Request, c choice) (out []known, total int, er
 	if err != nil {
 		return nil, 0, err
 	}
+	var layers []*rasterbase.Layer
+	err = s.view(ctx, func(tx store.Tx) (err error) {
+		layers, _, err = tx.Layers().Find(ctx, c.filter)
+		return err
+	})
+	if err == nil {
+		layers, err = s.visible(ctx, who, layers)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if c.newest {
+		slices.Reverse(layers)
+	}
+	total = len(layers)
+	first := min(c.offset, total)
 	err = s.view(ctx, func(tx store.Tx) error {
 		out = nil
-		layers, _, err := tx.Layers().Find(ctx, c.filter)
-		if err != nil {
-			return err
-		}
-		if layers, err = s.visible(ctx, who, layers); err != nil {
-			return err
-		}
-		if c.newest {
-			slices.Reverse(layers)
-		}
-		total = len(layers)
-		first := min(c.offset, total)
 		for _, l := range layers[first:min(first+c.limit, total)] {
+			l, err := tx.Layers().Get(ctx, l.ID)
+			if errors.Is(err, store.ErrNotExist) {
+				continue // deleted a moment ago
+			}
+			if err != nil {
+				return err
+			}
 			k, err := read(ctx, tx, l)
 			if err != nil {
 				return err
@@ -127,13 +139,8 @@ func (s *Server) showLayer(w http.ResponseWriter, r *http.Request) error {
 
 // readLayer finds a layer that the sender may read.
 func (s *Server) readLayer(r *http.Request, ref string) (k known, err error) {
-	ctx := r.Context()
-	err = s.view(ctx, func(tx store.Tx) error {
-		l, err := s.findLayer(r, tx, ref)
-		if err != nil {
-			return err
-		}
-		k, err = read(ctx, tx, l)
+	_, err = s.find(r, ref, func(tx store.Tx, l *rasterbase.Layer) (err error) {
+		k, err = read(r.Context(), tx, l)
 		return err
 	})
 	return k, err

@@ -24,30 +24,70 @@ type resolved struct {
 	version string // the v= of its addresses: changes with pixels and colours
 }
 
-// findLayer finds a layer that the sender of the request may read, by id, slug
-// or source file name. One that they may not read is answered as if it did not
-// exist, and does not make a name ambiguous, so that nobody learns of it.
+// find finds the layer that a name means to the sender of the request, by id,
+// slug or source file name, and reads what is wanted of it in the transaction
+// that found it. One that they may not read is answered as if it did not exist,
+// and does not make a name ambiguous, so that nobody learns of it.
 //
-// How an id or a slug was resolved is remembered: then one read tells whether
-// it still holds. File names are looked up each time, since another layer may
-// have come to share one.
-func (s *Server) findLayer(r *http.Request, tx store.Tx, ref string) (*rasterbase.Layer, error) {
+// Auth is asked between transactions: a host's may need a connection to the same
+// database, of which there are only so many.
+func (s *Server) find(r *http.Request, ref string, wanted func(store.Tx, *rasterbase.Layer) error) (*rasterbase.Layer, error) {
 	ctx := r.Context()
 	who, err := s.c.Auth.Principal(r)
 	if err != nil {
 		return nil, err
 	}
+	var all []*rasterbase.Layer
+	var readErr error // is told only to those who may read the layer
+	err = s.view(ctx, func(tx store.Tx) (err error) {
+		if all, err = s.candidates(ctx, tx, ref); err == nil && len(all) == 1 {
+			readErr = wanted(tx, all[0])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.choose(ctx, who, ref, all)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(all) == 1 && l == all[0]:
+		return l, readErr
+	}
+	return l, s.view(ctx, func(tx store.Tx) error { return wanted(tx, l) })
+}
+
+// candidates are the layers that a name can mean. How an id or a slug was
+// resolved is remembered: then one read tells whether it still holds. File names
+// are looked up each time, since another layer may have come to share one.
+func (s *Server) candidates(ctx context.Context, tx store.Tx, ref string) ([]*rasterbase.Layer, error) {
 	if id, ok := s.refs.get(ref); ok {
 		l, err := tx.Layers().Get(ctx, id)
-		if err == nil && named(l, ref) {
-			if seen, err := s.visible(ctx, who, []*rasterbase.Layer{l}); err != nil || len(seen) == 1 {
-				return l, err
-			}
-		} else {
-			s.refs.drop(ref)
+		switch {
+		case err == nil && named(l, ref):
+			return []*rasterbase.Layer{l}, nil
+		case err != nil && !errors.Is(err, store.ErrNotExist):
+			return nil, err
+		}
+		s.refs.drop(ref)
+	}
+	return store.FindLayers(ctx, tx, ref)
+}
+
+// choose gives the one layer among those that a name can mean which the
+// principal may read. A file name counts if the layer with this slug is hidden.
+func (s *Server) choose(ctx context.Context, who rasterbase.Principal, ref string, all []*rasterbase.Layer) (*rasterbase.Layer, error) {
+	found, err := s.visible(ctx, who, all)
+	if err == nil && len(found) == 0 && len(all) == 1 && all[0].Slug == ref {
+		err = s.view(ctx, func(tx store.Tx) (err error) {
+			all, _, err = tx.Layers().Find(ctx, store.LayerFilter{FileName: ref})
+			return err
+		})
+		if err == nil {
+			found, err = s.visible(ctx, who, all)
 		}
 	}
-	found, err := s.candidates(ctx, tx, who, ref)
 	switch {
 	case err != nil:
 		return nil, err
@@ -61,23 +101,6 @@ func (s *Server) findLayer(r *http.Request, tx store.Tx, ref string) (*rasterbas
 		s.refs.put(ref, found[0].ID)
 	}
 	return found[0], nil
-}
-
-// candidates are the readable layers that a name can mean. A file name counts
-// if the layer with this slug is hidden.
-func (s *Server) candidates(ctx context.Context, tx store.Tx, who rasterbase.Principal, ref string) ([]*rasterbase.Layer, error) {
-	all, err := store.FindLayers(ctx, tx, ref)
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.visible(ctx, who, all)
-	if err != nil || len(found) > 0 || len(all) != 1 || all[0].Slug != ref {
-		return found, err
-	}
-	if all, _, err = tx.Layers().Find(ctx, store.LayerFilter{FileName: ref}); err != nil {
-		return nil, err
-	}
-	return s.visible(ctx, who, all)
 }
 
 // visible are the layers that a principal may read.
@@ -105,14 +128,12 @@ func named(l *rasterbase.Layer, ref string) bool {
 func (s *Server) resolve(r *http.Request, ref, legendRef string) (*resolved, error) {
 	ctx := r.Context()
 	out := &resolved{}
-	err := s.view(ctx, func(tx store.Tx) (err error) {
-		if out.layer, err = s.findLayer(r, tx, ref); err != nil {
-			return err
+	var err error
+	out.layer, err = s.find(r, ref, func(tx store.Tx, l *rasterbase.Layer) (err error) {
+		if l.Published == 0 {
+			return blame(coverage.Unpublished(ctx, tx, l), "layer")
 		}
-		if out.layer.Published == 0 {
-			return blame(coverage.Unpublished(ctx, tx, out.layer), "layer")
-		}
-		out.legend, err = findLegend(ctx, tx, out.layer, legendRef)
+		out.legend, err = findLegend(ctx, tx, l, legendRef)
 		return err
 	})
 	if err != nil {

@@ -32,6 +32,9 @@ var shared struct {
 	cluster *Cluster
 	err     error
 	number  atomic.Int64
+
+	preparing sync.Mutex
+	prepared  map[string]bool
 }
 
 // Main runs the tests, stops the cluster if one was started, and exits.
@@ -81,6 +84,29 @@ func Database(t testing.TB) string {
 func BareDatabase(t testing.TB) string {
 	t.Helper()
 	return database(t, "template0")
+}
+
+// Prepared is a [Database] as prepare left it. It runs once for each name, which
+// is a word of lower-case letters; all others of that name are copies.
+func Prepared(t testing.TB, name string, prepare func(url string) error) string {
+	t.Helper()
+	c := Shared(t)
+	template := "prepared_" + name
+	shared.preparing.Lock()
+	defer shared.preparing.Unlock()
+	if !shared.prepared[template] {
+		if err := c.exec(t.Context(), "postgres", fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", template, templateName)); err != nil {
+			t.Fatal(err)
+		}
+		if err := prepare(c.URL(template)); err != nil {
+			t.Fatal(err)
+		}
+		if shared.prepared == nil {
+			shared.prepared = map[string]bool{}
+		}
+		shared.prepared[template] = true
+	}
+	return database(t, template)
 }
 
 func database(t testing.TB, template string) string {
