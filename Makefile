@@ -50,8 +50,10 @@ test-deps:
 test: test-deps assets check nocgo unit ## Check and test everything
 
 # What a test would skip without is required here: nothing is skipped unseen.
-unit: export RASTERBASE_TEST_REQUIRE ?= chromium,gdal
+unit: export RASTERBASE_TEST_REQUIRE ?= chromium,gdal,postgis,qgis
 unit:
+	$(call say,testing the examples)
+	@cd examples && $(GO) test -race -timeout 20m ./...
 	$(call say,testing with the race detector)
 	@$(GO) test -race -timeout 20m ./...
 
@@ -69,14 +71,17 @@ format:
 tidy:
 	$(call say,looking whether go.mod is tidy)
 	@$(GO) mod tidy -diff
+	@cd examples && $(GO) mod tidy -diff
 
 vet:
 	$(call say,go vet)
 	@$(GO) vet ./...
+	@cd examples && $(GO) vet ./...
 
 lint:
 	$(call say,golangci-lint)
 	@$(LINT) run
+	@cd examples && $(GO) tool -modfile=../tools/go.mod golangci-lint run
 
 bench: deps ## Run the benchmarks (BENCH=Tile runs some)
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

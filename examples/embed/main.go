@@ -2,7 +2,8 @@
 // store, imports a raster file and serves the tiles under /raster/, beside
 // pages of its own.
 //
-//	go run ./examples/embed demo/storm_lake_vegetation.tif
+//	cd examples
+//	go run ./embed ../demo/storm_lake_vegetation.tif
 package main
 
 import (
