@@ -95,7 +95,7 @@ func connectError(err error) error {
 }
 
 // noExtension is the error of a database without PostGIS.
-func noExtension(name string) error {
+func noExtension(name string) *rasterbase.Error {
 	return rasterbase.Errorf(rasterbase.Unsupported, "the database has no extension %s", name).
 		WithHint("as a superuser run: CREATE EXTENSION IF NOT EXISTS postgis; CREATE EXTENSION IF NOT EXISTS postgis_raster;")
 }

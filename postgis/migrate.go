@@ -292,7 +292,7 @@ func (db *DB) ensureExtension(ctx context.Context, name string) error {
 	_, err := db.pool.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS `+pgx.Identifier{name}.Sanitize())
 	switch code := sqlState(err); {
 	case code == codePrivilege:
-		e := noExtension(name).(*rasterbase.Error)
+		e := noExtension(name)
 		e.Message += ", and this role may not make it"
 		e.Err = err
 		return e

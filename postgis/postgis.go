@@ -113,6 +113,11 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 // New makes a store on a host's pool, which stays the host's to close. The
 // schema must be there and be of this version: see [Migrate].
 func New(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
+	switch mode := pool.Config().ConnConfig.DefaultQueryExecMode; mode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol: // results come as text, and JSON goes as bytes
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "connections that run queries in the mode %q cannot be used", mode).
+			WithHint("behind a pooler of transactions use default_query_exec_mode=cache_describe")
+	}
 	db, err := reach(ctx, pool, o)
 	if err != nil {
 		return nil, err

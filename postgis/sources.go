@@ -73,16 +73,37 @@ func (s *sources) Put(ctx context.Context, id, name string, r io.Reader) (size i
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 		defer cancel()
 		_, _ = s.db.pool.Exec(after, `DELETE FROM `+s.db.table("source_files")+` WHERE id = $1`, file)
+		if given, ok := errors.AsType[readError](err); ok {
+			return 0, fmt.Errorf("writing %s: %w", name, given.error)
+		}
 		return 0, s.db.storageError(err, "writing %s", name)
 	}
 	return size, nil
 }
 
+// readError is an error of the caller's reader, not of the database.
+type readError struct{ error }
+
+// fill reads until buf is full or the file ends. [io.ReadFull] would not tell
+// the end of the file from an upload that breaks off, which readers of HTTP
+// bodies call [io.ErrUnexpectedEOF].
+func fill(r io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var k int
+		k, err = r.Read(buf[n:])
+		n += k
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, nil
+	}
+	return n, readError{err}
+}
+
 func (s *sources) putPieces(ctx context.Context, file int64, r io.Reader) (size int64, err error) {
 	buf := make([]byte, pieceSize)
 	for piece := 0; ; piece++ {
-		n, err := io.ReadFull(r, buf)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		n, err := fill(r, buf)
+		if err != nil {
 			return size, err
 		}
 		if n == 0 {

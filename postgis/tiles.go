@@ -204,8 +204,7 @@ func (t *tiles) readMany(ctx context.Context, table string, keys []store.TileKey
 	defer rows.Close()
 	var number int64
 	var validity bool
-	var wkb pgx.Rows = rows
-	for wkb.Next() {
+	for rows.Next() {
 		if err := rows.Scan(&number, &validity, nil); err != nil {
 			return err
 		}

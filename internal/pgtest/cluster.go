@@ -19,8 +19,11 @@ type Cluster struct {
 	dir    string
 	server *exec.Cmd
 	log    string
-	ended  chan error
+	ended  chan ending
 }
+
+// ending is how a server ended.
+type ending struct{ err error }
 
 var errNotInstalled = errors.New("PostgreSQL with PostGIS is not installed: `make test-deps` installs it")
 
@@ -35,7 +38,7 @@ func (c *Cluster) URL(database string) string {
 // Start makes a cluster, starts its server and waits until it answers. The
 // server ends with [Cluster.Stop], and on Linux also with this process.
 func Start() (_ *Cluster, err error) {
-	c := &Cluster{ended: make(chan error, 1)}
+	c := &Cluster{ended: make(chan ending, 1)}
 	if c.Bin, err = serverPrograms(); err != nil {
 		return nil, err
 	}
@@ -92,7 +95,7 @@ func serverPrograms() (string, error) {
 
 // command is a program of the server, run as the user that may run it.
 func (c *Cluster) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(c.Bin, name), args...)
+	cmd := exec.CommandContext(context.Background(), filepath.Join(c.Bin, name), args...)
 	cmd.Dir = c.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TZ=UTC"}
 	asServer(cmd)
@@ -132,7 +135,7 @@ func (c *Cluster) run(data string) (err error) {
 		"-c", "shared_buffers=128MB", "-c", "max_wal_size=4GB", "-c", "jit=off")
 	cmd.Stdout, cmd.Stderr = log, log
 	started := make(chan error)
-	go func() { c.ended <- startAndWait(cmd, started) }()
+	go func() { c.ended <- ending{startAndWait(cmd, started)} }()
 	if err := <-started; err != nil {
 		<-c.ended
 		return fmt.Errorf("starting PostgreSQL: %w", err)
@@ -144,9 +147,9 @@ func (c *Cluster) run(data string) (err error) {
 func (c *Cluster) waitUntilReady() error {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		select {
-		case err := <-c.ended:
+		case end := <-c.ended:
 			c.server = nil
-			return fmt.Errorf("PostgreSQL ended at its start: %w\n%s", err, c.lastLog())
+			return fmt.Errorf("PostgreSQL ended at its start: %w\n%s", end.err, c.lastLog())
 		default:
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -189,7 +192,8 @@ func (c *Cluster) Resume() error { return c.run(filepath.Join(c.dir, "data")) }
 func (c *Cluster) Stop() error { return errors.Join(c.Halt(), os.RemoveAll(c.dir)) }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	l, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
