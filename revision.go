@@ -92,9 +92,13 @@ type Revision struct {
 	Grid           Grid // of the base tiles
 	TileSize       int  // pixels a side
 	HasPyramid     bool
-	MaxZoom        int        // of the pyramid, which reaches down to zoom 0
-	Resampling     Resampling // of the warp
-	Bands          []Band
+	// NoBase says that there are no base tiles, since the revision was not made
+	// from a source: the pyramid's max zoom is the finest there is. CRS and Grid
+	// are then those of the max zoom's pixels that hold data.
+	NoBase     bool
+	MaxZoom    int        // of the pyramid, which reaches down to zoom 0
+	Resampling Resampling // of the warp
+	Bands      []Band
 	// BaseValidity and PyramidValidity say that the last band of each stored
 	// tile of that kind is not data but validity (8BUI, 0 invalid, 255 valid).
 	BaseValidity    bool

@@ -37,9 +37,12 @@ type Description struct {
 	Grid       rasterbase.Grid // the base grid
 	TileSize   int
 	HasPyramid bool
-	MaxZoom    int // zooms beyond it are made from it
-	Bands      []rasterbase.Band
-	Bounds     rasterbase.Bounds
+	// NoBase says that the base grid is a part of the max zoom's pixels: of the
+	// source's own there are none.
+	NoBase  bool
+	MaxZoom int // zooms beyond it are made from it
+	Bands   []rasterbase.Band
+	Bounds  rasterbase.Bounds
 }
 
 // Level is a grid of pixels of a coverage: the base grid, or one zoom of the

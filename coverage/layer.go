@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
@@ -74,7 +75,7 @@ func (c *Layer) Describe() Description {
 	r := c.rev
 	return Description{
 		Name: c.layer.Name, Datatype: r.Datatype, CRS: r.CRS, Grid: r.Grid, TileSize: r.TileSize,
-		HasPyramid: r.HasPyramid, MaxZoom: r.MaxZoom, Bands: r.Bands, Bounds: r.Bounds,
+		HasPyramid: r.HasPyramid, NoBase: r.NoBase, MaxZoom: r.MaxZoom, Bands: r.Bands, Bounds: r.Bounds,
 	}
 }
 
@@ -83,6 +84,10 @@ func (c *Layer) Version() string { return fmt.Sprintf("r%d", c.rev.ID) }
 
 // Summaries returns the stored summary pages.
 func (c *Layer) Summaries(ctx context.Context, q SummaryQuery) ([]store.SummaryPage, error) {
+	if q.Level == BaseLevel && c.rev.NoBase {
+		return nil, rasterbase.Errorf(rasterbase.Unsupported, "layer %d (%s) has no base tiles, and so no summaries of them", c.layer.ID, c.layer.Name).
+			WithHint("those of zoom %d, its max zoom, are there", c.rev.MaxZoom)
+	}
 	var pages []store.SummaryPage
 	err := c.st.Catalog().View(ctx, func(tx store.Tx) error {
 		pages = nil
@@ -109,6 +114,9 @@ func (c *Layer) Window(ctx context.Context, r WindowRequest) (*raster.Raster, er
 	if err != nil {
 		return nil, err
 	}
+	if r.Level == BaseLevel && c.rev.NoBase {
+		r = c.finest(r)
+	}
 	if r.Level.Kind == rasterbase.Pyramid && r.Level.Zoom > c.rev.MaxZoom {
 		return c.overzoom(ctx, r)
 	}
@@ -117,6 +125,23 @@ func (c *Layer) Window(ctx context.Context, r WindowRequest) (*raster.Raster, er
 		return c.tile(ctx, r, set)
 	}
 	return c.assemble(ctx, r, bands)
+}
+
+// storedLevel is the level whose tiles are there for one that was asked for.
+func (c *Layer) storedLevel(l Level) Level {
+	if l == BaseLevel && c.rev.NoBase {
+		return ZoomLevel(c.rev.MaxZoom)
+	}
+	return l
+}
+
+// finest is the window of the max zoom that a window of the base grid is, where
+// there are no base tiles.
+func (c *Layer) finest(r WindowRequest) WindowRequest {
+	x, y := worldGrid(c.rev.MaxZoom, c.rev.TileSize).Pixel(c.rev.Grid.OriginX, c.rev.Grid.OriginY)
+	r.Level = ZoomLevel(c.rev.MaxZoom)
+	r.X, r.Y = r.X+int(math.Round(x)), r.Y+int(math.Round(y))
+	return r
 }
 
 func (c *Layer) check(r *WindowRequest) (bands []int, err error) {

@@ -16,6 +16,7 @@ import (
 // rectangle. Tiles are read in batches of some megabytes.
 func (c *Layer) Rasters(ctx context.Context, q TileQuery) iter.Seq2[TileRaster, error] {
 	return func(yield func(TileRaster, error) bool) {
+		q.Level = c.storedLevel(q.Level)
 		bands := c.bandsOr(q.Bands)
 		var batch []TileAddress
 		flush := func() (more bool, err error) {

@@ -48,9 +48,11 @@ type TileRaster struct {
 // them are read that the geometry touches. The error has code invalid for a zoom
 // beyond the max zoom, not found when there is no pyramid, and unsupported when
 // the geometry cannot be transformed; it matches store.ErrRevisionGone when
-// the revision was dropped. After an error there are no more tiles.
+// the revision was dropped. After an error there are no more tiles. For the base
+// level of a layer without base tiles they are those of the max zoom.
 func (c *Layer) Tiles(ctx context.Context, q TileQuery) iter.Seq2[TileAddress, error] {
 	return func(yield func(TileAddress, error) bool) {
+		q.Level = c.storedLevel(q.Level)
 		s, err := c.search(ctx, q)
 		if err == nil {
 			err = s.run(ctx, func(at TileAddress) bool { return yield(at, nil) })

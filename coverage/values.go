@@ -52,7 +52,7 @@ func ValuesAt(ctx context.Context, c Coverage, r PointsRequest) ([]Pixel, error)
 	}
 	v := &valuesAt{pixels: pixels, bands: bands, size: cmp.Or(d.TileSize, 256)}
 	v.allocate()
-	if stored {
+	if stored && !(d.NoBase && r.Level == BaseLevel) {
 		return pixels, v.fromTiles(ctx, l, r.Level)
 	}
 	return pixels, v.fromWindows(ctx, c, r)

@@ -68,6 +68,7 @@ void rb_init(long long cache_bytes, const char *drivers) {
     OSRSetPROJEnableNetwork(0);
     if (cache_bytes > 0) GDALSetCacheMax64(cache_bytes);
     GDALAllRegister();
+    rb_keep_memory_driver();
     char **allowed = CSLTokenizeString2(drivers, ",", 0);
     for (int i = GDALGetDriverCount() - 1; i >= 0; i--) {
         GDALDriverH d = GDALGetDriver(i);

@@ -120,4 +120,22 @@ int rb_set_colors(rb_ds *h, int band, const unsigned char *rgba, int n);
 int rb_write_mask(rb_ds *h, const unsigned char *mask);
 int rb_flush(rb_ds *h);
 
+// Parts of a GeoTIFF. A mask is made once, and then written part by part.
+int rb_write_window(rb_ds *h, int band, int type, rb_window w, const void *pixels);
+int rb_add_mask(rb_ds *h);
+int rb_write_mask_window(rb_ds *h, rb_window w, const unsigned char *mask);
+
+// Files in memory. rb_memory_file takes over the data, which malloc made; 0 when
+// it cannot. rb_take_memory_file gives the bytes, to be freed with
+// rb_free_memory, and removes the file; rb_remove_memory_file removes its folder.
+int rb_memory_file(const char *path, void *data, size_t size);
+void *rb_take_memory_file(const char *path, unsigned long long *size);
+void rb_remove_memory_file(const char *path);
+void rb_free_memory(void *data);
+
+// A data set in memory, of the bands that are then added, each of a type with a
+// number of bits in use (0: all).
+rb_ds *rb_create_memory(const rb_create_args *a);
+int rb_add_band(rb_ds *h, int type, int bits, int signed_byte);
+
 #endif

@@ -36,5 +36,7 @@ void rb_listen(rb_messages *m);
 void rb_unlisten(void);
 int rb_fail(rb_messages *m, const char *fallback);
 OGRSpatialReferenceH rb_srs(int srid, const char *wkt);
+void rb_set_place(rb_ds *h, const rb_create_args *a);
+void rb_keep_memory_driver(void);
 
 #endif

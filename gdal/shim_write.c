@@ -4,6 +4,16 @@
 
 #include "shim_internal.h"
 
+// rb_set_place gives a new data set its georeference and its CRS.
+void rb_set_place(rb_ds *h, const rb_create_args *a) {
+    GDALSetGeoTransform(h->ds, (double *)a->geotransform);
+    if (a->srid == 0 && (a->wkt == NULL || a->wkt[0] == 0)) return;
+    OGRSpatialReferenceH s = rb_srs(a->srid, a->wkt);
+    if (s == NULL) return;
+    GDALSetSpatialRef(h->ds, s);
+    OSRDestroySpatialReference(s);
+}
+
 rb_ds *rb_create(const rb_create_args *a) {
     rb_ds *h = calloc(1, sizeof *h);
     if (h == NULL) return NULL;
@@ -13,13 +23,7 @@ rb_ds *rb_create(const rb_create_args *a) {
     if (a->signed_byte && a->type == GDT_Byte) o = CSLSetNameValue(o, "PIXELTYPE", "SIGNEDBYTE");
     if (d != NULL) h->ds = GDALCreate(d, a->path, a->width, a->height, a->bands, a->type, o);
     CSLDestroy(o);
-    if (h->ds != NULL) {
-        GDALSetGeoTransform(h->ds, (double *)a->geotransform);
-        if (a->srid > 0 || (a->wkt && a->wkt[0])) {
-            h->srs = rb_srs(a->srid, a->wkt);
-            if (h->srs != NULL) GDALSetSpatialRef(h->ds, h->srs);
-        }
-    }
+    if (h->ds != NULL) rb_set_place(h, a);
     if (h->ds == NULL) rb_fail(&h->m, "the file cannot be created");
     rb_unlisten();
     return h;

@@ -30,6 +30,33 @@ func (Opener) Open(context.Context, string, ingest.OpenOptions) (ingest.Dataset,
 // Write returns an error with code unsupported in this build.
 func Write(context.Context, string, *raster.Raster, WriteOptions) error { return without() }
 
+// Writer writes a GeoTIFF part by part, which this build cannot.
+type Writer struct{}
+
+// Create returns an error with code unsupported in this build.
+func Create(context.Context, string, *raster.Raster, WriteOptions) (*Writer, error) {
+	return nil, without()
+}
+
+// Write returns an error with code unsupported in this build.
+func (*Writer) Write(context.Context, int, int, *raster.Raster) error { return without() }
+
+// Close returns an error with code unsupported in this build.
+func (*Writer) Close() error { return without() }
+
+// EncodeGeoTIFF returns an error with code unsupported in this build.
+func EncodeGeoTIFF(context.Context, *raster.Raster, WriteOptions) ([]byte, error) {
+	return nil, without()
+}
+
+// DecodeGeoTIFF returns an error with code unsupported in this build.
+func DecodeGeoTIFF(context.Context, []byte) (*raster.Raster, error) { return nil, without() }
+
+// OpenRaster returns an error with code unsupported in this build.
+func OpenRaster(context.Context, *raster.Raster, WriteOptions) (ingest.Dataset, error) {
+	return nil, without()
+}
+
 // Transformer is a crs.Transformer that this build cannot offer.
 type Transformer struct{}
 

@@ -39,6 +39,11 @@ func Write(ctx context.Context, path string, r *raster.Raster, o WriteOptions) e
 	if err := checkWrite(path, r); err != nil {
 		return err
 	}
+	return writeFile(ctx, path, r, o)
+}
+
+// writeFile writes the raster, which was checked, to a path of GDAL's.
+func writeFile(ctx context.Context, path string, r *raster.Raster, o WriteOptions) error {
 	initialize(0)
 	h, err := create(path, r, o)
 	if err != nil {
@@ -49,6 +54,17 @@ func Write(ctx context.Context, path string, r *raster.Raster, o WriteOptions) e
 	if err := describeBands(h, r, o, fail); err != nil {
 		return err
 	}
+	if err := writePixels(ctx, h, r, fail); err != nil {
+		return err
+	}
+	if C.rb_flush(h.c) != C.RB_OK {
+		return fail("the end")
+	}
+	return nil
+}
+
+// writePixels writes all bands and the validity.
+func writePixels(ctx context.Context, h handle, r *raster.Raster, fail func(string) error) error {
 	for i, b := range r.Bands {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -60,9 +76,6 @@ func Write(ctx context.Context, path string, r *raster.Raster, o WriteOptions) e
 	if r.Validity != nil && C.rb_write_mask(h.c, (*C.uchar)(&fullMask(r.Validity)[0])) != C.RB_OK {
 		return fail("the mask")
 	}
-	if C.rb_flush(h.c) != C.RB_OK {
-		return fail("the end")
-	}
 	return nil
 }
 
@@ -70,15 +83,28 @@ func checkWrite(path string, r *raster.Raster) error {
 	if strings.HasPrefix(filepath.ToSlash(path), "/vsi") {
 		return rasterbase.Errorf(rasterbase.Invalid, "%s: paths of GDAL's virtual file systems are not written", path)
 	}
+	if err := checkPixels(r); err != nil {
+		return err
+	}
+	return checkOneType(r)
+}
+
+// checkPixels refuses a raster that GDAL has no form for.
+func checkPixels(r *raster.Raster) error {
 	if len(r.Bands) == 0 || r.Width <= 0 || r.Height <= 0 {
 		return rasterbase.Errorf(rasterbase.Invalid, "a raster of %d x %d pixels and %d bands cannot be written", r.Width, r.Height, len(r.Bands))
 	}
+	return r.Check()
+}
+
+// checkOneType refuses bands of several types, which no GeoTIFF holds.
+func checkOneType(r *raster.Raster) error {
 	for _, b := range r.Bands[1:] {
 		if b.Type != r.Bands[0].Type {
 			return rasterbase.Errorf(rasterbase.Invalid, "bands of %v and %v cannot stand in one GeoTIFF", r.Bands[0].Type, b.Type)
 		}
 	}
-	return r.Check()
+	return nil
 }
 
 // create creates the file. The strings that C sees are freed when it returns.
@@ -104,16 +130,11 @@ func create(path string, r *raster.Raster, o WriteOptions) (handle, error) {
 		}
 	}()
 	a.path, a.options, a.wkt = strs[0], strs[1], strs[2]
-	a.width, a.height, a.bands = C.int(r.Width), C.int(r.Height), C.int(len(r.Bands))
+	setPlace(&a, r)
+	a.bands = C.int(len(r.Bands))
 	a._type = dataTypes[r.Bands[0].Type]
 	if r.Bands[0].Type == rasterbase.Int8 {
 		a.signed_byte = 1
-	}
-	if r.SRID > 0 && r.SRID < rasterbase.FirstCustomSRID {
-		a.srid = C.int(r.SRID)
-	}
-	for i, v := range []float64{r.OriginX, r.ScaleX, r.SkewX, r.OriginY, r.SkewY, r.ScaleY} {
-		a.geotransform[i] = C.double(v)
 	}
 	c := C.rb_create(&a)
 	if c == nil {
@@ -125,6 +146,17 @@ func create(path string, r *raster.Raster, o WriteOptions) (handle, error) {
 		return handle{}, rasterbase.Errorf(rasterbase.Invalid, "create %s: %s", filepath.Base(path), said)
 	}
 	return h, nil
+}
+
+// setPlace says how large the raster is and where it lies.
+func setPlace(a *C.rb_create_args, r *raster.Raster) {
+	a.width, a.height = C.int(r.Width), C.int(r.Height)
+	if r.SRID > 0 && r.SRID < rasterbase.FirstCustomSRID {
+		a.srid = C.int(r.SRID)
+	}
+	for i, v := range []float64{r.OriginX, r.ScaleX, r.SkewX, r.OriginY, r.SkewY, r.ScaleY} {
+		a.geotransform[i] = C.double(v)
+	}
 }
 
 func describeBands(h handle, r *raster.Raster, o WriteOptions, fail func(string) error) error {

@@ -331,3 +331,54 @@ func BenchmarkToMercator(b *testing.B) {
 		}
 	}
 }
+
+// Parts written one by one make the file that the whole would be, also when
+// only a later one has invalid pixels.
+func TestWriterMakesTheSameFileInParts(t *testing.T) {
+	whole := raster.New(rasterbase.Grid{Width: 70, Height: 50, OriginX: 440720, OriginY: 3751320, ScaleX: 60, ScaleY: -60}, 26711, rasterbase.Uint8, rasterbase.Uint8)
+	whole.Validity = make([]uint8, 70*50)
+	for i := range whole.Validity {
+		whole.Bands[0].Pixels.Set(i, float64(i%251))
+		whole.Bands[1].Pixels.Set(i, float64(i%83))
+		if i%70 < 40 || i%3 > 0 {
+			whole.Validity[i] = 255
+		}
+	}
+	path := filepath.Join(t.TempDir(), "parts.tif")
+	layout := *whole
+	w, err := gdal.Create(t.Context(), path, &layout, gdal.WriteOptions{Compression: "DEFLATE", Options: []string{"TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for y := 0; y < 50; y += 16 {
+		for x := 0; x < 70; x += 16 {
+			part := whole.Crop(x, y, min(16, 70-x), min(16, 50-y))
+			if !slices.Contains(part.Validity, 0) {
+				part.Validity = nil
+			}
+			if err := w.Write(t.Context(), x, y, part); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Write(t.Context(), 60, 0, whole.Crop(0, 0, 16, 16)); rasterbase.CodeOf(err) != rasterbase.Invalid {
+		t.Errorf("a part beyond the edge: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := ingest.Window{Width: 70, Height: 50}
+	got, err := open(t, path, ingest.OpenOptions{}).Read(t.Context(), all, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := open(t, write(t, whole, gdal.WriteOptions{}), ingest.OpenOptions{}).Read(t.Context(), all, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range want.Bands {
+		if !slices.Equal(got.Bands[k].Bytes(), want.Bands[k].Bytes()) || !slices.Equal(got.Masks[k], want.Masks[k]) {
+			t.Errorf("band %d differs", k)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,17 +59,28 @@ func (p *Parser) tidy(ctx context.Context) {
 }
 
 // Plan inspects a source and says what a parse of it would make, without
-// storing anything.
+// storing anything. What an address names is downloaded for that, and deleted.
 func (p *Parser) Plan(ctx context.Context, r Request) (*Plan, error) {
-	if p.c.Opener == nil {
-		return nil, rasterbase.Errorf(rasterbase.Unsupported, "this build cannot open raster files").
-			WithHint("build it with cgo and libgdal-dev installed")
-	}
-	if _, err := checkFile(r.Source); err != nil {
+	if err := p.checkOpener(); err != nil {
 		return nil, err
 	}
-	o := OpenOptions{Subdataset: r.Settings.Subdataset, SRID: r.Settings.SRID}
-	file, err := p.unpack(ctx, r.Source, o)
+	if !isAddress(r.Source) {
+		return p.planFile(ctx, r.Source, r.Settings)
+	}
+	src, err := p.fetchSource(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer p.deleteSource(ctx, src.ID)
+	return p.planSource(ctx, src, r.Settings)
+}
+
+func (p *Parser) planFile(ctx context.Context, path string, s rasterbase.Settings) (*Plan, error) {
+	if _, err := checkFile(path); err != nil {
+		return nil, err
+	}
+	o := OpenOptions{Subdataset: s.Subdataset, SRID: s.SRID}
+	file, err := p.unpack(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -78,46 +90,75 @@ func (p *Parser) Plan(ctx context.Context, r Request) (*Plan, error) {
 	if err != nil {
 		return nil, file.clean(err)
 	}
-	pl, err := p.plan(ctx, d, r.Settings)
+	pl, err := p.plan(ctx, d, s)
 	return pl, file.clean(errors.Join(err, d.Close()))
 }
 
 // Add keeps a copy of the source, saves a new layer for it, and queues its
-// parse, all or nothing. A source that cannot be parsed is refused before.
+// parse, all or nothing. A source that cannot be parsed is refused before, or
+// deleted again when it had to be downloaded.
 func (p *Parser) Add(ctx context.Context, r Request) (Ticket, error) {
-	if _, err := p.Plan(ctx, r); err != nil {
-		return Ticket{}, err
-	}
-	src, err := p.keepSource(ctx, r.Source)
+	ready, err := p.Prepare(ctx, r)
 	if err != nil {
 		return Ticket{}, err
 	}
-	layer := &rasterbase.Layer{
-		Name: r.Name, Description: r.Description, Attribution: r.Attribution, License: r.License,
-		Source: src, Settings: r.Settings, Visibility: p.c.Visibility,
+	t, err := ready.Save(ctx, p.c.Store.Catalog())
+	if err != nil {
+		ready.Discard(ctx)
 	}
-	if layer.Name == "" {
-		layer.Name = stem(src.Name)
+	return t, err
+}
+
+// Prepared is a source that was inspected and kept, and has no layer yet.
+type Prepared struct {
+	p       *Parser
+	request Request
+	source  rasterbase.Source
+}
+
+// Prepare does the part of [Parser.Add] that takes time, and holds no
+// transaction: it inspects the source and keeps a copy. Whoever saves a layer in
+// a transaction with rows of their own prepares it before, and calls Save or
+// Discard then.
+func (p *Parser) Prepare(ctx context.Context, r Request) (*Prepared, error) {
+	src, err := p.admit(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	src.Origin = cmp.Or(r.Origin, src.Origin)
+	return &Prepared{p: p, request: r, source: src}, nil
+}
+
+// Discard deletes the copy of a source that no layer was saved for.
+func (q *Prepared) Discard(ctx context.Context) { q.p.deleteSource(ctx, q.source.ID) }
+
+// Save saves the layer and queues its parse, in a catalog of the store that the
+// parser was made with: the store's own, or that of a host's transaction.
+func (q *Prepared) Save(ctx context.Context, c store.Catalog) (Ticket, error) {
+	r := q.request
+	layer := rasterbase.Layer{
+		Name: cmp.Or(r.Name, stem(q.source.Name)), Description: r.Description, Attribution: r.Attribution, License: r.License,
+		Source: q.source, Settings: r.Settings, Visibility: q.p.c.Visibility,
 	}
 	var t Ticket
-	err = p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+	err := c.Update(ctx, func(tx store.Tx) (err error) {
+		l := layer
 		if r.Legend != nil {
-			l := *r.Legend
-			if l.ID == 0 {
-				if err := createLegend(ctx, tx, &l); err != nil {
+			lg := *r.Legend
+			if lg.ID == 0 {
+				if err := createLegend(ctx, tx, &lg); err != nil {
 					return err
 				}
 			}
-			layer.Legend = l.ID
+			l.Legend = lg.ID
 		}
-		if err := tx.Layers().Create(ctx, layer); err != nil {
+		if err := tx.Layers().Create(ctx, &l); err != nil {
 			return err
 		}
-		t, err = enqueueParse(ctx, tx, layer.ID)
+		t, err = enqueueParse(ctx, tx, l.ID)
 		return err
 	})
 	if err != nil {
-		p.deleteSource(ctx, src.ID)
 		return Ticket{}, fmt.Errorf("save the layer: %w", err)
 	}
 	return t, nil
@@ -127,6 +168,12 @@ func (p *Parser) Add(ctx context.Context, r Request) (Ticket, error) {
 // that takes it first is waited for. A failed parse is an error, and leaves
 // the layer, its source and its log.
 func (p *Parser) Import(ctx context.Context, r Request, progress Progress) (*rasterbase.Layer, error) {
+	if progress != nil && r.Downloading == nil {
+		begun := time.Now()
+		r.Downloading = func(int64, int64) {
+			progress(rasterbase.Parse{Status: rasterbase.Downloading, Started: begun})
+		}
+	}
 	t, err := p.Add(ctx, r)
 	if err != nil {
 		return nil, err
@@ -207,8 +254,13 @@ func (p *Parser) watch(ctx context.Context, id rasterbase.ParseID, progress Prog
 // is returned instead.
 func (p *Parser) Reparse(ctx context.Context, id rasterbase.LayerID) (t Ticket, err error) {
 	err = p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
-		if _, err := tx.Layers().Get(ctx, id); err != nil {
+		layer, err := tx.Layers().Get(ctx, id)
+		if err != nil {
 			return err
+		}
+		if layer.Source.ID == "" {
+			return rasterbase.Errorf(rasterbase.Conflict, "layer %d (%s) has no source file to be parsed from", id, layer.Name).
+				WithHint("it was imported without one; import the raster as a new layer")
 		}
 		if latest, err := tx.Parses().Latest(ctx, id); err == nil && !latest.Status.Ended() {
 			job, err := parseJob(ctx, tx, id)

@@ -18,7 +18,13 @@ type Config struct {
 	Store store.Store
 	// Opener opens sources. Nil is for builds that cannot: then parses are
 	// left to other workers, and nothing can be added.
-	Opener     Opener
+	Opener Opener
+	// Fetcher opens sources that are named by an address, such as a URL. Nil:
+	// none are.
+	Fetcher Fetcher
+	// FreeDisk tells how many bytes are free where the store keeps sources. Nil:
+	// that is not on this machine.
+	FreeDisk   func() (int64, error)
 	Log        *slog.Logger
 	TileSize   int                   // of layers that do not ask for one; 256
 	Workers    int                   // cores that one parse uses, each with some 60 MiB; the machine's, 8 at most
@@ -31,6 +37,7 @@ type Config struct {
 // Limits are what a source may ask for. Zero fields take the defaults.
 type Limits struct {
 	SourceBytes int64 // of the source, unpacked; 100 GiB
+	FreeDisk    int64 // bytes that a source leaves free where it is kept; 256 MiB
 	Pixels      int64 // width times height; 10^11
 	Bands       int   // 512
 	Tiles       int64 // base and pyramid tiles; 20 million
@@ -56,6 +63,7 @@ func New(c Config) *Parser {
 	orDefault(&c.Workers, min(8, runtime.GOMAXPROCS(0)))
 	orDefault(&c.BatchSize, 100)
 	orDefault(&c.Limits.SourceBytes, 100<<30)
+	orDefault(&c.Limits.FreeDisk, 256<<20)
 	orDefault(&c.Limits.Pixels, 100_000_000_000)
 	orDefault(&c.Limits.Bands, 512)
 	orDefault(&c.Limits.Tiles, 20_000_000)
@@ -70,7 +78,16 @@ func orDefault[T int | int64](v *T, d T) {
 
 // Request is a wish for a new layer.
 type Request struct {
-	Source      string // path of the raster, or of a zip file that holds it
+	// Source is the path of the raster, or of a zip file that holds it, or an
+	// address that the parser's Fetcher opens.
+	Source string
+	// Downloading is called now and then while an address is downloaded, and
+	// once at its end, with the bytes that are there and the size, -1 when it
+	// is not known. Nil: nobody asks.
+	Downloading func(done, size int64)
+	// Origin is shown as where the raster came from, when Source is only a copy
+	// of it; empty: Source. It has no password.
+	Origin      string
 	Name        string // empty: made from the file name
 	Description string
 	Attribution string

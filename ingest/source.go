@@ -49,7 +49,10 @@ func (p *Parser) keepSource(ctx context.Context, path string) (src rasterbase.So
 		return src, err
 	}
 	if info.Size() > p.c.Limits.SourceBytes {
-		return src, rasterbase.Errorf(rasterbase.TooLarge, "%s has %d bytes, more than the %d allowed", path, info.Size(), p.c.Limits.SourceBytes)
+		return src, p.tooLarge(path, info.Size())
+	}
+	if err := p.checkDisk(path, info.Size()); err != nil {
+		return src, err
 	}
 	sources := p.c.Store.Sources()
 	id, err := sources.Create(ctx)

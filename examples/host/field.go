@@ -10,7 +10,6 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
 )
 
@@ -24,14 +23,15 @@ type field struct {
 // addField saves a field, the layer of a raster file that belongs to it, and the
 // job that will report on them: all or nothing.
 func (h *host) addField(ctx context.Context, f field, file string) (id int64, err error) {
+	ready, err := h.parser.Prepare(ctx, ingest.Request{
+		Source: file, Name: f.Name,
+		Settings: rasterbase.Settings{Datatype: rasterbase.Categorical},
+	})
+	if err != nil {
+		return 0, err
+	}
 	err = pgx.BeginFunc(ctx, h.pool, func(tx pgx.Tx) error {
-		parser := ingest.New(ingest.Config{
-			Store: h.rasters.WithTx(tx), Opener: gdal.Opener{}, Visibility: rasterbase.Private,
-		})
-		ticket, err := parser.Add(ctx, ingest.Request{
-			Source: file, Name: f.Name,
-			Settings: rasterbase.Settings{Datatype: rasterbase.Categorical},
-		})
+		ticket, err := ready.Save(ctx, h.rasters.WithTx(tx).Catalog())
 		if err != nil {
 			return err
 		}
@@ -43,6 +43,9 @@ func (h *host) addField(ctx context.Context, f field, file string) (id int64, er
 		_, err = h.river.InsertTx(ctx, tx, reportArgs{Field: id, Parse: ticket}, nil)
 		return err
 	})
+	if err != nil {
+		ready.Discard(ctx)
+	}
 	return id, err
 }
 

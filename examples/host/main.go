@@ -37,6 +37,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/jobs"
@@ -140,7 +141,7 @@ func newHost(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (*host, 
 	h := &host{pool: pool, rasters: rasters}
 	// gdal.Opener reads files in this process: right for files that are
 	// trusted. gdalchild.Opener reads them in a process of their own.
-	h.parser = ingest.New(ingest.Config{Store: rasters, Opener: gdal.Opener{}, Log: log})
+	h.parser = ingest.New(ingest.Config{Store: rasters, Opener: gdal.Opener{}, Log: log, Visibility: rasterbase.Private})
 
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &reporter{host: h})

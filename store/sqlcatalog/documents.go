@@ -40,6 +40,7 @@ type revisionDocument struct {
 	Grid            rasterbase.Grid       `json:"grid"`
 	TileSize        int                   `json:"tile_size"`
 	HasPyramid      bool                  `json:"has_pyramid"`
+	NoBase          bool                  `json:"no_base,omitempty"`
 	MaxZoom         int                   `json:"max_zoom"`
 	Resampling      rasterbase.Resampling `json:"resampling,omitempty"`
 	Bands           []bandDocument        `json:"bands"`
@@ -68,7 +69,7 @@ type bandDocument struct {
 func documentOf(r *rasterbase.Revision) revisionDocument {
 	d := revisionDocument{
 		DatatypeReason: r.DatatypeReason, CRS: r.CRS, Grid: r.Grid, TileSize: r.TileSize,
-		HasPyramid: r.HasPyramid, MaxZoom: r.MaxZoom, Resampling: r.Resampling,
+		HasPyramid: r.HasPyramid, NoBase: r.NoBase, MaxZoom: r.MaxZoom, Resampling: r.Resampling,
 		BaseValidity: r.BaseValidity, PyramidValidity: r.PyramidValidity,
 		Bounds: [4]rasterbase.Float{rasterbase.Float(r.Bounds.West), rasterbase.Float(r.Bounds.South),
 			rasterbase.Float(r.Bounds.East), rasterbase.Float(r.Bounds.North)},
@@ -89,7 +90,7 @@ func decodeRevision(b []byte, r *rasterbase.Revision) error {
 		return fmt.Errorf("decoding revision %d: %w", r.ID, err)
 	}
 	r.DatatypeReason, r.CRS, r.Grid, r.TileSize = d.DatatypeReason, d.CRS, d.Grid, d.TileSize
-	r.HasPyramid, r.MaxZoom, r.Resampling = d.HasPyramid, d.MaxZoom, d.Resampling
+	r.HasPyramid, r.NoBase, r.MaxZoom, r.Resampling = d.HasPyramid, d.NoBase, d.MaxZoom, d.Resampling
 	r.BaseValidity, r.PyramidValidity = d.BaseValidity, d.PyramidValidity
 	r.Bounds = rasterbase.Bounds{West: float64(d.Bounds[0]), South: float64(d.Bounds[1]),
 		East: float64(d.Bounds[2]), North: float64(d.Bounds[3])}
