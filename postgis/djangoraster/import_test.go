@@ -15,6 +15,7 @@ import (
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/internal/pgtest"
+	"github.com/rasterbase/rasterbase/postgis"
 	"github.com/rasterbase/rasterbase/postgis/djangoraster"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/sqlite"
@@ -107,14 +108,32 @@ func (d django) tile(layer int, r *raster.Raster, z, x, y any) {
 	d.run(`INSERT INTO raster_rastertile (rast, rasterlayer_id, tilez, tilex, tiley) VALUES ($1::text::raster, $2, $3, $4, $5)`, wkb, layer, z, x, y)
 }
 
-func newStore(t *testing.T) (store.Store, *ingest.Parser) {
-	t.Helper()
-	st, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
+// onEach runs a test with an empty store of each backend.
+func onEach(t *testing.T, test func(*testing.T, store.Store, *ingest.Parser)) {
+	run := func(name string, open func(*testing.T) (store.Store, error)) {
+		t.Run(name, func(t *testing.T) {
+			st, err := open(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { st.Close() })
+			test(t, st, ingest.New(ingest.Config{Store: st, Opener: gdal.Opener{}}))
+		})
 	}
-	t.Cleanup(func() { st.Close() })
-	return st, ingest.New(ingest.Config{Store: st, Opener: gdal.Opener{}})
+	run("sqlite", func(t *testing.T) (store.Store, error) {
+		return sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
+	})
+	run("postgis", func(t *testing.T) (store.Store, error) {
+		pool, err := pgxpool.New(t.Context(), pgtest.Database(t))
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(pool.Close)
+		if err := postgis.Migrate(t.Context(), pool, postgis.Options{}); err != nil {
+			return nil, err
+		}
+		return postgis.New(t.Context(), pool, postgis.Options{})
+	})
 }
 
 func open(t *testing.T, st store.Store, id rasterbase.LayerID) *coverage.Layer {
@@ -135,7 +154,9 @@ func window(t *testing.T, c *coverage.Layer, l coverage.Level, x, y, w, h int) *
 	return r
 }
 
-func TestLateDatabase(t *testing.T) {
+func TestLateDatabase(t *testing.T) { onEach(t, lateDatabase) }
+
+func lateDatabase(t *testing.T, st store.Store, parser *ingest.Parser) {
 	d := newDjango(t, lateTables)
 	d.run(`INSERT INTO raster_legend (id, title) VALUES (7, 'Cover'), (9, 'cover');
 		INSERT INTO raster_legendsemantics (id, name, description, keyword) VALUES (3, 'Forest', 'trees', 'f'), (5, 'Water', NULL, NULL), (6, 'Nobody', NULL, NULL);
@@ -156,7 +177,6 @@ func TestLateDatabase(t *testing.T) {
 	d.pyramidTile(12, xyz.Tile{Z: 3, X: 4, Y: 2}, 4) // again: the later counts
 	d.pyramidTile(16, xyz.Tile{Z: 3, X: 4, Y: 2}, 4)
 
-	st, parser := newStore(t)
 	o := djangoraster.Options{Parser: parser, DryRun: true}
 	report, err := djangoraster.Import(t.Context(), d.Pool, st, o)
 	if err != nil {
@@ -298,7 +318,9 @@ func checkLayer(t *testing.T, st store.Store, parser *ingest.Parser) {
 	}
 }
 
-func TestEarlyDatabase(t *testing.T) {
+func TestEarlyDatabase(t *testing.T) { onEach(t, earlyDatabase) }
+
+func earlyDatabase(t *testing.T, st store.Store, parser *ingest.Parser) {
 	d := newDjango(t, earlyTables)
 	d.run(`INSERT INTO raster_legend (id, title) VALUES (2, 'Classes');
 		INSERT INTO raster_legendsemantics (id, name) VALUES (1, 'One'), (2, 'Two');
@@ -338,7 +360,6 @@ func TestEarlyDatabase(t *testing.T) {
 	if err := gdal.Write(t.Context(), path, whole, gdal.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	st, parser := newStore(t)
 	report, err := djangoraster.Import(t.Context(), d.Pool, st, djangoraster.Options{Parser: parser, Media: media})
 	if err != nil {
 		t.Fatal(err)
@@ -372,9 +393,10 @@ func TestEarlyDatabase(t *testing.T) {
 	}
 }
 
-func TestOtherDatabasesAreRefused(t *testing.T) {
+func TestOtherDatabasesAreRefused(t *testing.T) { onEach(t, otherDatabasesAreRefused) }
+
+func otherDatabasesAreRefused(t *testing.T, st store.Store, parser *ingest.Parser) {
 	d := newDjango(t, "")
-	st, parser := newStore(t)
 	_, err := djangoraster.Import(t.Context(), d.Pool, st, djangoraster.Options{Parser: parser})
 	if rasterbase.CodeOf(err) != rasterbase.NotFound {
 		t.Errorf("a database without tables: %v", err)
