@@ -182,7 +182,7 @@ func (p *Parser) tooLarge(source string, size int64) error {
 		has = fmt.Sprintf("%d bytes, more", size)
 	}
 	return rasterbase.Errorf(rasterbase.TooLarge, "%s has %s than the %d bytes allowed", source, has, p.c.Limits.SourceBytes).
-		WithField("source")
+		WithHint("the operator can raise RASTER_MAX_SOURCE_BYTES").WithField("source")
 }
 
 // checkDisk makes sure that so many bytes of a source leave enough of the disk

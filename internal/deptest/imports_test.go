@@ -36,6 +36,8 @@ var mayImport = map[string][]string{
 	"gdal":                 {"ingest"},
 	"gdal/gdalchild":       {"gdal"},
 	"server":               {"coverage", "legend", "render"},
+	"fetch":                {""},
+	"s3":                   {"fetch"},
 }
 
 // never are imports that would break a promise, with the promise.
