@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/fetch"
 )
 
 // config is what the program works with.
@@ -27,6 +28,11 @@ type config struct {
 	BatchSize        int
 	ParseMemory      int64 // bytes
 	MaxSourceBytes   int64
+	MinFreeDisk      int64
+	AllowedHosts     fetch.Hosts
+	FetchTimeout     int    // seconds
+	S3Endpoint       string // empty: Amazon's
+	S3RequesterPays  bool
 	TileCacheTimeout int // seconds
 	Visibility       rasterbase.Visibility
 	PublicURL        string // without a slash at its end
@@ -218,15 +224,37 @@ func wayOut(env, name string, known []string) string {
 	return "; `rasterbase config` lists them all"
 }
 
-// masked hides the password of an address.
+// masked hides the passwords of an address: of the user, and those among the
+// parameters that PostgreSQL knows. What cannot be read as an address, and may
+// hold one, is not shown at all.
 func masked(s string) string {
-	if u, err := url.Parse(s); err == nil && u.User != nil {
-		if _, ok := u.User.Password(); ok {
-			u.User = url.UserPassword(u.User.Username(), "xxxxx")
-			return u.String()
+	if strings.Contains(s, "password") && !strings.Contains(s, "://") {
+		return "…"
+	}
+	if !strings.Contains(s, "://") {
+		return s
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return "…"
+	}
+	hidden := false
+	if _, ok := u.User.Password(); ok {
+		u.User = url.UserPassword(u.User.Username(), "xxxxx")
+		hidden = true
+	}
+	q := u.Query()
+	for _, key := range []string{"password", "sslpassword"} {
+		if q.Has(key) {
+			q.Set(key, "xxxxx")
+			u.RawQuery = q.Encode()
+			hidden = true
 		}
 	}
-	return s
+	if !hidden {
+		return s
+	}
+	return u.String()
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -32,6 +32,8 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"RASTER_PARSE_MEMORY=100MiB", "RASTER_PARSE_MEMORY=lots", "RASTER_MAX_SOURCE_BYTES=0",
 		"RASTER_DEFAULT_VISIBILITY=secret", "RASTER_PUBLIC_URL=example.org", "RASTER_PUBLIC_URL=ftp://example.org",
 		"RASTER_CORS_ORIGINS=example.org", "RASTER_CORS_ORIGINS=https://a.org/path",
+		"RASTER_ALLOWED_HOSTS=https://example.org", "RASTER_ALLOWED_HOSTS=a.org,*", "RASTER_FETCH_TIMEOUT=0", "RASTER_MIN_FREE_DISK=much",
+		"RASTER_S3_ENDPOINT_URL=s3.example.org", "RASTER_S3_ENDPOINT_URL=https://key:secret@s3.example.org", "RASTER_S3_REQUESTER_PAYS=perhaps",
 		"RASTER_LOG_LEVEL=loud", "RASTER_LOG_FORMAT=xml", "RASTER_DATA_FILE=/does/not/exist",
 	} {
 		_, err := (&app{environ: []string{kv}}).config()

@@ -38,7 +38,7 @@ func TestTheDemoIsDrawnInTheBrowser(t *testing.T) {
 // onScreen compares pixels of a screenshot with those of the layer's own tile.
 func onScreen(t *testing.T, b *browsertest.Browser, base, name string, layer int64, tile string) {
 	t.Helper()
-	resp := fetch(t, base+"/tiles/"+tile)
+	resp := getPage(t, base+"/tiles/"+tile)
 	defer resp.Body.Close()
 	want, err := png.Decode(resp.Body)
 	if err != nil {
@@ -71,7 +71,7 @@ func onScreen(t *testing.T, b *browsertest.Browser, base, name string, layer int
 
 func legendColours(t *testing.T, base string, layer int64) map[string]bool {
 	t.Helper()
-	resp := fetch(t, fmt.Sprintf("%s/legend?layer=%d", base, layer))
+	resp := getPage(t, fmt.Sprintf("%s/legend?layer=%d", base, layer))
 	defer resp.Body.Close()
 	var entries []struct{ Color string }
 	if err := json.NewDecoder(resp.Body).Decode(&entries); err != nil {

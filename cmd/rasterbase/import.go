@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,22 +22,24 @@ import (
 )
 
 type importCmd struct {
-	Files       []string `arg:"" name:"file" help:"Raster files, or zip files that hold one each."`
-	Name        string   `help:"Name of the layer; made from the file name otherwise." placeholder:"TEXT"`
-	Description string   `help:"What the layer shows." placeholder:"TEXT"`
-	Attribution string   `help:"Whom maps must name as the source." placeholder:"TEXT"`
-	License     string   `help:"Licence of the data." placeholder:"TEXT"`
-	Type        string   `help:"What the numbers mean: continuous, categorical, mask or rank-ordered; found out otherwise." placeholder:"DATATYPE"`
-	Legend      string   `help:"Colour it by this legend: the title of one that exists, or a file (.json, .csv, .qml, .clr)." placeholder:"TITLE|FILE"`
-	SRID        *whole   `name:"srid" help:"EPSG code of the coordinates, in place of the file's." placeholder:"N"`
-	Nodata      *number  `help:"Value that means no data, in place of the file's." placeholder:"VALUE"`
-	MaxZoom     *whole   `help:"Deepest zoom to make tiles for; from the resolution otherwise." placeholder:"Z"`
-	NextLower   bool     `help:"Stop at the zoom below the source's resolution, not the one above it."`
-	NoPyramid   bool     `help:"Keep the source's own pixels only, without map tiles."`
-	Resampling  string   `help:"How the warp takes pixels: nearest, bilinear or cubic; by datatype otherwise." placeholder:"NAME"`
-	Subdataset  string   `help:"Which raster of a file that holds several." placeholder:"NAME"`
-	DryRun      bool     `help:"Print what would be made, and import nothing."`
-	JSON        bool     `name:"json" help:"Print one JSON document."`
+	Files        []string `arg:"" name:"file" help:"Raster files, zip files that hold one each, or their addresses: http://, https:// or s3://bucket/key."`
+	Name         string   `help:"Name of the layer; made from the file name otherwise." placeholder:"TEXT"`
+	Description  string   `help:"What the layer shows." placeholder:"TEXT"`
+	Attribution  string   `help:"Whom maps must name as the source." placeholder:"TEXT"`
+	License      string   `help:"Licence of the data." placeholder:"TEXT"`
+	Type         string   `help:"What the numbers mean: continuous, categorical, mask or rank-ordered; found out otherwise." placeholder:"DATATYPE"`
+	Legend       string   `help:"Colour it by this legend: the title of one that exists, or a file (.json, .csv, .qml, .clr)." placeholder:"TITLE|FILE"`
+	SRID         *whole   `name:"srid" help:"EPSG code of the coordinates, in place of the file's." placeholder:"N"`
+	Nodata       *number  `help:"Value that means no data, in place of the file's." placeholder:"VALUE"`
+	MaxZoom      *whole   `help:"Deepest zoom to make tiles for; from the resolution otherwise." placeholder:"Z"`
+	NextLower    bool     `help:"Stop at the zoom below the source's resolution, not the one above it."`
+	NoPyramid    bool     `help:"Keep the source's own pixels only, without map tiles."`
+	Resampling   string   `help:"How the warp takes pixels: nearest, bilinear or cubic; by datatype otherwise." placeholder:"NAME"`
+	Subdataset   string   `help:"Which raster of a file that holds several." placeholder:"NAME"`
+	DjangoRaster bool     `name:"django-raster" help:"The source is a database of django-raster: take over its layers, legends and tiles."`
+	Media        string   `help:"With --django-raster: the folder MEDIA_ROOT, to keep each layer's raster file." placeholder:"DIR"`
+	DryRun       bool     `help:"Print what would be made, and import nothing."`
+	JSON         bool     `name:"json" help:"Print one JSON document."`
 }
 
 // Help is the longer text of "import --help".
@@ -46,8 +49,11 @@ func (*importCmd) Help() string {
 Examples:
 
   rasterbase import landcover.tif
+  rasterbase import https://example.org/landcover.tif s3://bucket/scene.tif
   rasterbase import dem.tif --name "Elevation" --attribution "USGS" --srid 26912
-  rasterbase import scan.tif --dry-run`
+  rasterbase import scan.tif --dry-run
+  rasterbase import "postgis://me@localhost/gis?table=dem"
+  rasterbase import postgres://me@localhost/django --django-raster --media /srv/media`
 }
 
 // imported is what --json prints.
@@ -69,6 +75,9 @@ type failedFile struct {
 
 // Run imports the files, one after another.
 func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
+	if c.DjangoRaster || c.Media != "" {
+		return c.djangoRaster(ctx, a)
+	}
 	if c.Name != "" && len(c.Files) > 1 {
 		return usageError{errors.New("--name is for a single file")}
 	}
@@ -100,7 +109,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	im := importer{app: a, store: st, parser: parser, json: c.JSON, dryRun: c.DryRun, legend: leg, publicURL: conf.PublicURL}
+	im := importer{app: a, store: st, parser: parser, json: c.JSON, dryRun: c.DryRun, legend: leg, publicURL: conf.PublicURL, workDir: conf.WorkDir}
 	if c.DryRun {
 		im.done.Plans = []plannedFile{}
 	} else {
@@ -111,12 +120,8 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 			Source: file, Name: c.Name, Description: c.Description, Attribution: c.Attribution,
 			License: c.License, Settings: settings, Legend: im.legend,
 		}
-		err := checkSource(file)
-		if err == nil {
-			err = im.one(ctx, r)
-		}
-		if err != nil {
-			p := newProblem(err)
+		if err := im.source(ctx, r); err != nil {
+			file, p := shown(file), newProblem(err)
 			im.done.Failed = append(im.done.Failed, failedFile{file, p})
 			a.printProblem(file, p)
 		}
@@ -149,9 +154,7 @@ var address = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+://`)
 func checkSource(file string) error {
 	base := filepath.Base(file)
 	switch {
-	case address.MatchString(file):
-		return rasterbase.Errorf(rasterbase.Unsupported, "URLs are not read yet").
-			WithHint("download the file and import it")
+	case address.MatchString(file): // the client that fetches it says what is wrong
 	case strings.HasPrefix(base, ".") && base != "." && base != "..":
 		return rasterbase.Errorf(rasterbase.Invalid, "names that begin with a dot are not imported").
 			WithHint("rename the file, for instance to %s", "raster"+filepath.Ext(base))
@@ -230,6 +233,8 @@ type importer struct {
 	legend *rasterbase.Legend // of the layers; nil: the file's own
 	// publicURL is the address that the server is known by; "": unknown.
 	publicURL string
+	workDir   string    // for files that are made of tables
+	progress  *progress // of the latest download
 	done      imported
 }
 
@@ -240,6 +245,7 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 	}
 	start := time.Now()
 	t, err := im.parser.Add(ctx, r)
+	im.endDownload()
 	if err != nil {
 		return orInterrupted(ctx, err)
 	}
@@ -247,7 +253,7 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 	if err != nil {
 		return err
 	}
-	l, err := im.app.follow(ctx, im.parser, t, filepath.Base(r.Source))
+	l, err := im.app.follow(ctx, im.parser, t, baseOf(r.Source))
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return im.undo(ctx, t, made)
@@ -260,7 +266,7 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 	}
 	im.done.Layers = append(im.done.Layers, *doc)
 	if !im.json {
-		im.app.printImported(r.Source, doc, time.Since(start))
+		im.app.printImported(cmp.Or(r.Origin, r.Source), doc, time.Since(start))
 		im.printAddress(doc)
 	}
 	return nil
@@ -269,12 +275,14 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 // plan says what would be made of a file.
 func (im *importer) plan(ctx context.Context, r ingest.Request) error {
 	plan, err := im.parser.Plan(ctx, r)
+	im.endDownload()
 	if err != nil {
 		return orInterrupted(ctx, err)
 	}
-	im.done.Plans = append(im.done.Plans, plannedFile{r.Source, newPlanDoc(plan)})
+	from := cmp.Or(r.Origin, r.Source)
+	im.done.Plans = append(im.done.Plans, plannedFile{from, newPlanDoc(plan)})
 	if !im.json {
-		im.app.printPlan(r.Source, plan)
+		im.app.printPlan(from, plan)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
@@ -25,6 +26,7 @@ type layerDoc struct {
 	Origin      string                `json:"origin,omitempty"`
 	Bytes       int64                 `json:"bytes"` // of the source
 	Checksum    string                `json:"checksum,omitempty"`
+	NoSource    bool                  `json:"no_source,omitempty"` // the file is not kept
 	Visibility  rasterbase.Visibility `json:"visibility"`
 	Legend      string                `json:"legend,omitempty"` // title
 	Settings    rasterbase.Settings   `json:"settings"`
@@ -47,6 +49,7 @@ type revisionDoc struct {
 	Bounds         [4]float64            `json:"bounds"` // west, south, east, north
 	TileSize       int                   `json:"tile_size"`
 	HasPyramid     bool                  `json:"has_pyramid"`
+	NoBase         bool                  `json:"no_base,omitempty"` // counts and lookups are at the max zoom
 	MaxZoom        int                   `json:"max_zoom"`
 	Resampling     rasterbase.Resampling `json:"resampling"`
 	BaseTiles      int64                 `json:"base_tiles"`
@@ -72,7 +75,7 @@ func newLayerDoc(ctx context.Context, tx store.Tx, l *rasterbase.Layer) (*layerD
 	d := &layerDoc{
 		ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Attribution: l.Attribution,
 		License: l.License, File: l.Source.Name, Origin: l.Source.Origin, Bytes: l.Source.Size,
-		Checksum: l.Source.Checksum, Visibility: l.Visibility, Settings: l.Settings,
+		Checksum: l.Source.Checksum, NoSource: l.Source.ID == "", Visibility: l.Visibility, Settings: l.Settings,
 		Status: rasterbase.Unparsed, Created: l.Created, Updated: l.Updated,
 	}
 	if l.Legend != 0 {
@@ -104,7 +107,7 @@ func newRevisionDoc(r *rasterbase.Revision) *revisionDoc {
 	b := r.Bounds
 	return &revisionDoc{
 		ID: r.ID, Datatype: r.Datatype, DatatypeReason: r.DatatypeReason, Driver: r.Driver, CRS: r.CRS, Grid: r.Grid,
-		Bounds: [4]float64{b.West, b.South, b.East, b.North}, TileSize: r.TileSize, HasPyramid: r.HasPyramid,
+		Bounds: [4]float64{b.West, b.South, b.East, b.North}, TileSize: r.TileSize, HasPyramid: r.HasPyramid, NoBase: r.NoBase,
 		MaxZoom: r.MaxZoom, Resampling: r.Resampling, BaseTiles: r.BaseTiles, PyramidTiles: r.PyramidTiles,
 		Bands: r.Bands, Published: r.PublishedAt,
 	}
@@ -119,7 +122,7 @@ func (a *app) printLayer(d *layerDoc) {
 	t.optional("description", d.Description)
 	t.optional("attribution", d.Attribution)
 	t.optional("licence", d.License)
-	t.optional("file", fmt.Sprintf("%s (%s)", d.File, humanBytes(d.Bytes)))
+	t.optional("file", d.fileText())
 	t.optional("subdataset", d.Settings.Subdataset)
 	t.row("legend", cmp.Or(d.Legend, "none"))
 	t.optional("visibility", string(d.Visibility))
@@ -132,6 +135,9 @@ func (a *app) printLayer(d *layerDoc) {
 		t.row("coordinates", crsName(r.CRS))
 		t.row("bounds", fmt.Sprintf("%.5f %.5f to %.5f %.5f", r.Bounds[0], r.Bounds[1], r.Bounds[2], r.Bounds[3]))
 		t.row("pyramid", zooms(r))
+		if r.NoBase {
+			t.row("base tiles", fmt.Sprintf("none: it is counted at zoom %d until it is parsed again", r.MaxZoom))
+		}
 		t.optional("resampling", string(r.Resampling))
 		t.row("tiles", fmt.Sprintf("%d base, %d pyramid, %d pixels wide", r.BaseTiles, r.PyramidTiles, r.TileSize))
 	}
@@ -140,6 +146,14 @@ func (a *app) printLayer(d *layerDoc) {
 		fmt.Fprintln(a.stdout)
 		a.printBands(d.Revision.Bands)
 	}
+}
+
+// fileText tells the source file, and whether it is kept.
+func (d *layerDoc) fileText() string {
+	if d.NoSource {
+		return strings.TrimSpace(d.File + " (not kept: the layer cannot be parsed again)")
+	}
+	return fmt.Sprintf("%s (%s)", d.File, humanBytes(d.Bytes))
 }
 
 // statusText is the latest parse's status as people read it: a layer whose

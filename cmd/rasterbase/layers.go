@@ -115,9 +115,15 @@ func (a *app) printLayers(docs []*layerDoc, tileSize int) {
 			if r.HasPyramid {
 				zoom = strconv.Itoa(r.MaxZoom)
 			}
+			if r.NoBase {
+				status += ", no base tiles"
+			}
 			if r.TileSize != tileSize {
 				status = fmt.Sprintf("%s, tile size %d", status, r.TileSize)
 			}
+		}
+		if d.NoSource {
+			status += ", no source"
 		}
 		row := []string{strconv.FormatInt(int64(d.ID), 10), d.Slug, datatype, zoom, tiles, status, d.File}
 		if private {

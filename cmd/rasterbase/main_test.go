@@ -38,6 +38,10 @@ func TestScripts(t *testing.T) {
 			if strings.HasPrefix(filepath.Base(e.WorkDir), "script-postgis_") {
 				e.Setenv("RASTER_DATABASE_URL", pgtest.Database(t))
 			}
+			// Those about addresses have a web server with the files.
+			if strings.Contains(filepath.Base(e.WorkDir), "address") {
+				e.Setenv("WEB", webServer(e))
+			}
 			for _, r := range demo.Rasters() {
 				if err := unpack(r, e.WorkDir); err != nil {
 					return err

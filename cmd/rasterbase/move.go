@@ -51,7 +51,11 @@ type movedDoc struct {
 
 // Run moves one store into another.
 func (c *moveCmd) Run(ctx context.Context, a *app) (err error) {
-	if err := c.check(); err != nil {
+	conf, err := a.config()
+	if err != nil {
+		return err
+	}
+	if err := c.check(conf.Schema); err != nil {
 		return err
 	}
 	from, err := openURL(ctx, a, c.From)
@@ -77,13 +81,13 @@ func (c *moveCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 // check refuses addresses that cannot be meant.
-func (c *moveCmd) check() error {
+func (c *moveCmd) check(schema string) error {
 	for _, name := range []string{c.From, c.To} {
 		if err := checkStoreURL(name); err != nil {
 			return err
 		}
 	}
-	if sameStore(c.From, c.To) {
+	if sameStore(c.From, c.To, schema) {
 		return usageError{rasterbase.Errorf(rasterbase.Invalid, "--from and --to are the same store, %s", masked(c.To)).WithField("to")}
 	}
 	// A store that is made would be an empty one, and the name a mistake.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
@@ -30,12 +33,15 @@ func checkStoreURL(name string) error {
 }
 
 // sameStore tells whether two names mean the same store.
-func sameStore(a, b string) bool {
+func sameStore(a, b, schema string) bool {
 	if a == b {
 		return true
 	}
 	x, ok := storeFolder(a)
 	y, also := storeFolder(b)
+	if !ok && !also {
+		return sameDatabase(a, b, schema)
+	}
 	if !ok || !also {
 		return false
 	}
@@ -48,6 +54,24 @@ func sameStore(a, b string) bool {
 	}
 	j, err := os.Stat(y)
 	return err == nil && os.SameFile(i, j)
+}
+
+// sameDatabase tells whether two addresses name the same schema of the same
+// database; schema is that of an address without one.
+func sameDatabase(a, b, schema string) bool {
+	names := [2]string{}
+	for i, address := range []string{a, b} {
+		d, err := newDatabase(address, schema)
+		if err != nil {
+			return false
+		}
+		c, err := pgconn.ParseConfig(d.url)
+		if err != nil {
+			return false
+		}
+		names[i] = fmt.Sprintf("%s:%d/%s/%s", c.Host, c.Port, c.Database, d.schema)
+	}
+	return names[0] == names[1]
 }
 
 // openURL opens the store that a name means; the caller closes it. A folder is

@@ -52,7 +52,7 @@ func TestProgramWithoutGDAL(t *testing.T) {
 	parse, drop := queueParse(t, filepath.Join(dir, "rasterbase-data"), file)
 	p := startBinary(t, without, dir, "serve", "--addr", "127.0.0.1:0")
 	base := strings.TrimSuffix(p.until(t, "rasterbase is at "), "/")
-	resp := fetch(t, base+"/tiles/storm-lake-elevation/12/759/1456.png")
+	resp := getPage(t, base+"/tiles/storm-lake-elevation/12/759/1456.png")
 	_, err = png.Decode(resp.Body)
 	resp.Body.Close()
 	if err != nil {

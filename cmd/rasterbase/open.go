@@ -143,16 +143,22 @@ func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.
 			Logger:      log,
 		}
 	}
+	fetcher, err := newFetcher(c)
+	if err != nil {
+		return nil, err
+	}
 	return ingest.New(ingest.Config{
 		Store:      st,
 		Opener:     opener,
+		Fetcher:    fetcher,
+		FreeDisk:   freeDisk(c),
 		Log:        log,
 		TileSize:   c.TileSize,
 		Workers:    coresOfParse(cores, c.ParseMemory),
 		BatchSize:  c.BatchSize,
 		WorkDir:    c.WorkDir,
 		Visibility: c.Visibility,
-		Limits:     ingest.Limits{SourceBytes: c.MaxSourceBytes},
+		Limits:     ingest.Limits{SourceBytes: c.MaxSourceBytes, FreeDisk: max(1, c.MinFreeDisk)},
 	}), nil
 }
 

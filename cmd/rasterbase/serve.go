@@ -30,8 +30,6 @@ const (
 	idleTimeout   = 2 * time.Minute
 	drainTimeout  = 20 * time.Second
 
-	workPause = 15 * time.Second // before jobs are tried again that could not be run
-
 	// servingMemory is what answering requests takes beside parses: encoded
 	// tiles, decoded ones on their way, the catalog's cache.
 	servingMemory = 192 << 20
@@ -113,21 +111,11 @@ type service struct {
 }
 
 // work runs jobs until ctx is done and hands back what is not finished. When
-// the store cannot be written to, as on a full disk, it tries again later: the
-// server goes on to serve what is there.
+// the store cannot be written to, the server goes on to serve what is there.
 func (s *service) work(ctx context.Context) {
 	runner := jobs.NewRunner(s.store, s.log)
 	s.parser.Register(runner)
-	for {
-		if err := runner.Run(ctx, s.conf.Workers); err != nil {
-			s.log.Error("jobs cannot be run", "error", err, "again_in", workPause)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(workPause):
-		}
-	}
+	runner.Keep(ctx, s.conf.Workers)
 }
 
 // serve answers requests until ctx is done, and finishes those under way.

@@ -78,7 +78,7 @@ func TestServeDemoShowsBothRastersAndImportsThemOnce(t *testing.T) {
 		base := strings.TrimSuffix(p.until(t, "rasterbase is at "), "/")
 		for range 2 {
 			address := p.until(t, "  "+base+"/tiles/")
-			resp := fetch(t, base+"/tiles/"+address)
+			resp := getPage(t, base+"/tiles/"+address)
 			img, err := png.Decode(resp.Body)
 			resp.Body.Close()
 			if err != nil {
@@ -97,7 +97,7 @@ func TestServeDemoShowsBothRastersAndImportsThemOnce(t *testing.T) {
 				t.Errorf("%s has %d colours", address, len(colours))
 			}
 		}
-		resp := fetch(t, base+"/")
+		resp := getPage(t, base+"/")
 		page, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if err != nil {
@@ -132,7 +132,7 @@ func TestImportBesideARunningServer(t *testing.T) {
 	if out, err := output(dir, "import", file); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	fetch(t, base+"/tiles/storm_lake_elevation.tif/12/759/1456.png").Body.Close()
+	getPage(t, base+"/tiles/storm_lake_elevation.tif/12/759/1456.png").Body.Close()
 	if err := p.stop(); err != nil {
 		t.Errorf("the server ended with %v:\n%s", err, p.stderr)
 	}
@@ -243,7 +243,7 @@ func output(dir string, args ...string) (string, error) {
 	return string(b), err
 }
 
-func fetch(t *testing.T, address string) *http.Response {
+func getPage(t *testing.T, address string) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)

@@ -36,6 +36,11 @@ var settings = []setting{
 	{"batch_step_size", "N", "100", "Tiles written to the store at once.", setInt(func(c *config) *int { return &c.BatchSize }, 1, 100_000)},
 	{"parse_memory", "BYTES", "512MiB", "Memory that one parse may take, its GDAL process included; at least 256MiB.", setParseMemory},
 	{"max_source_bytes", "BYTES", "100GiB", "Largest raster file that is accepted, unpacked.", setSourceBytes},
+	{"min_free_disk", "BYTES", "256MiB", "Space that a source file leaves free on the disk of the data folder.", setBytes(func(c *config) *int64 { return &c.MinFreeDisk })},
+	{"allowed_hosts", "HOSTS", "", "Hosts that files may be downloaded from although their addresses are private: names, *.example.org, addresses and networks, with a port or without, separated by commas.", setAllowedHosts},
+	{"fetch_timeout", "SECONDS", "21600", "Longest time that the download of a source may take.", setInt(func(c *config) *int { return &c.FetchTimeout }, 1, 366*86400)},
+	{"s3_endpoint_url", "URL", "", "Store that s3:// addresses are read from, such as https://s3.example.org; Amazon's when empty.", setEndpoint},
+	{"s3_requester_pays", "true|false", "false", "Agree to pay for what is read from S3 buckets whose owners ask for that.", setBool(func(c *config) *bool { return &c.S3RequesterPays })},
 	{"tile_cache_timeout", "SECONDS", "86400", "How long clients may keep a tile of a versioned address; 0: not at all.", setInt(func(c *config) *int { return &c.TileCacheTimeout }, 0, 10*366*86400)},
 	{"default_visibility", "public|private", "public", "Who may read new layers.", setVisibility},
 	{"public_url", "URL", "", "Address that users see, with the path prefix, when a proxy stands in front.", setPublicURL},
@@ -55,13 +60,11 @@ var renamed = map[string]string{
 var later = map[string]string{
 	"RASTER_TILES_URL":             "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
 	"RASTER_SOURCES_URL":           "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_S3_ENDPOINT_URL":       "this version has no S3 storage yet",
 	"RASTER_USE_QUEUE":             "a server always parses in the background in this version",
 	"RASTER_PARSE_SINGLE_TASK":     "a parse is always a single job in this version",
 	"RASTER_COMPRESS_METHOD":       "this version writes no GeoTIFF files yet",
 	"RASTER_EXPORT_MAX_PIXELS":     "this version has no exports yet",
 	"RASTER_ALLOWED_PATHS":         "this version imports from the command line only",
-	"RASTER_ALLOWED_HOSTS":         "this version fetches nothing from other hosts",
 	"RASTER_ADMIN":                 "this version has no web admin yet",
 	"RASTER_TRUSTED_PROXIES":       "set RASTER_PUBLIC_URL when a proxy stands in front",
 	"RASTER_BASEMAP_URL":           "the map of this version has no base map",
@@ -166,6 +169,22 @@ func setSourceBytes(c *config, s string) error {
 	}
 	c.MaxSourceBytes = n
 	return nil
+}
+
+func setBytes(field func(*config) *int64) func(*config, string) error {
+	return func(c *config, s string) (err error) {
+		*field(c), err = parseBytes(s)
+		return err
+	}
+}
+
+func setBool(field func(*config) *bool) func(*config, string) error {
+	return func(c *config, s string) (err error) {
+		if *field(c), err = strconv.ParseBool(s); err != nil {
+			return fmt.Errorf("%q is not true or false", s)
+		}
+		return nil
+	}
 }
 
 func setVisibility(c *config, s string) error {

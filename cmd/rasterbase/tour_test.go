@@ -29,7 +29,7 @@ func TestTheTourInREADME(t *testing.T) {
 	p := start(t, dir, "serve", "--data", "tour", "--addr", "127.0.0.1:0")
 	base := strings.TrimSuffix(p.until(t, "rasterbase is at "), "/")
 	for _, a := range addresses(t) {
-		fetch(t, base+a).Body.Close()
+		getPage(t, base+a).Body.Close()
 	}
 	if err := p.stop(); err != nil {
 		t.Errorf("the server ended with %v:\n%s", err, p.stderr)
