@@ -15,15 +15,16 @@ import (
 
 // LayersQuery selects layers by a geometry of the kinds that [TileQuery] takes.
 type LayersQuery struct {
-	Geometry    orb.Geometry   // nil: all layers that have a tile
-	CRS         rasterbase.CRS // of the geometry
-	Transformer crs.Transformer
+	Geometry    orb.Geometry    // nil: all layers that have a tile
+	CRS         rasterbase.CRS  // of the geometry
+	Transformer crs.Transformer // nil: closed forms only
 	// Filter selects among the layers; its Limit and Offset count those that
 	// intersect.
 	Filter store.LayerFilter
-	// May tells which layers may be seen; nil: all. It is asked before anything
-	// is read of a layer's revision.
-	May func(*rasterbase.Layer) bool
+	// May tells whether a layer may be seen; nil: each. It is asked outside
+	// transactions, before anything is read of a layer's revision, and an error
+	// ends the query.
+	May func(context.Context, *rasterbase.Layer) (bool, error)
 }
 
 // Layers finds the published layers that intersect a geometry, ordered by id:
@@ -69,15 +70,20 @@ func Layers(ctx context.Context, st store.Store, q LayersQuery) ([]*Layer, error
 // published lists the layers that may be seen, have a published revision, and
 // whose bounds the geometry touches.
 func published(ctx context.Context, st store.Store, q LayersQuery, near *footprint) (out []*Layer, err error) {
+	seen, err := visible(ctx, st, q)
+	if err != nil {
+		return nil, err
+	}
 	err = st.Catalog().View(ctx, func(tx store.Tx) error {
 		out = nil
-		found, _, err := tx.Layers().Find(ctx, q.Filter)
-		if err != nil {
-			return err
-		}
-		for _, l := range found {
-			if l.Published == 0 || q.May != nil && !q.May(l) {
+		for _, s := range seen {
+			// Read again: it may have been parsed anew, or deleted.
+			l, err := tx.Layers().Get(ctx, s.ID)
+			if errors.Is(err, store.ErrNotExist) || err == nil && l.Published == 0 {
 				continue
+			}
+			if err != nil {
+				return err
 			}
 			rev, err := tx.Revisions().Get(ctx, l.Published)
 			if err != nil {
@@ -91,6 +97,30 @@ func published(ctx context.Context, st store.Store, q LayersQuery, near *footpri
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list layers: %w", err)
+	}
+	return out, nil
+}
+
+// visible lists the published layers that may be seen.
+func visible(ctx context.Context, st store.Store, q LayersQuery) (out []*rasterbase.Layer, err error) {
+	var found []*rasterbase.Layer
+	err = st.Catalog().View(ctx, func(tx store.Tx) (err error) {
+		found, _, err = tx.Layers().Find(ctx, q.Filter)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list layers: %w", err)
+	}
+	for _, l := range found {
+		may := l.Published != 0
+		if may && q.May != nil {
+			if may, err = q.May(ctx, l); err != nil {
+				return nil, fmt.Errorf("ask whether layer %d may be seen: %w", l.ID, err)
+			}
+		}
+		if may {
+			out = append(out, l)
+		}
 	}
 	return out, nil
 }
@@ -142,11 +172,9 @@ func reaches(q LayersQuery, to rasterbase.CRS) bool {
 	if crs.SameCRS(q.CRS, to) {
 		return true
 	}
-	if q.Transformer == nil {
-		return false
-	}
-	_, there := q.Transformer.Between(q.CRS, to)
-	_, back := q.Transformer.Between(to, q.CRS)
+	t := orClosed(q.Transformer)
+	_, there := t.Between(q.CRS, to)
+	_, back := t.Between(to, q.CRS)
 	return there == nil && back == nil
 }
 

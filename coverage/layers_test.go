@@ -59,7 +59,14 @@ func TestLayersThatIntersect(t *testing.T) {
 	// Bounds end where web mercator does.
 	add("polar", polar, degrees, rasterbase.Bounds{West: 0, South: 77.2, East: 12.8, North: 85.0511}, every(polar, 64))
 
-	public := func(l *rasterbase.Layer) bool { return l.Visibility != rasterbase.Private }
+	public := func(ctx context.Context, l *rasterbase.Layer) (bool, error) {
+		// Whoever is asked may ask the store.
+		err := st.Catalog().View(ctx, func(tx store.Tx) error {
+			_, err := tx.Layers().Get(ctx, l.ID)
+			return err
+		})
+		return l.Visibility != rasterbase.Private, err
+	}
 	box := func(w, s, e, n float64) orb.Geometry {
 		return coverage.BoxGeometry(rasterbase.Bounds{West: w, South: s, East: e, North: n})
 	}

@@ -178,9 +178,7 @@ func (p *placer) transforms(t crs.Transformer) (err error) {
 	if crs.SameCRS(p.from, p.crs) {
 		return nil
 	}
-	if t == nil {
-		return rasterbase.Errorf(rasterbase.Invalid, "a geometry in another CRS than the layer's needs a transformer")
-	}
+	t = orClosed(t)
 	if p.forward, err = t.Between(p.from, p.crs); err != nil {
 		return err
 	}

@@ -13,8 +13,17 @@ type PointRequest struct {
 	Point       crs.Point
 	CRS         rasterbase.CRS // of the point
 	Level       Level
-	Bands       []int // from 0; nil: all
-	Transformer crs.Transformer
+	Bands       []int           // from 0; nil: all
+	Transformer crs.Transformer // nil: closed forms only
+}
+
+// orClosed is what transforms when no transformer is given: what has a closed
+// form, and what is in the same CRS already.
+func orClosed(t crs.Transformer) crs.Transformer {
+	if t == nil {
+		return crs.Closed{}
+	}
+	return t
 }
 
 // Pixel is the pixel that a point falls into. Inside is false when there is
@@ -36,7 +45,7 @@ type PixelValue struct {
 // At looks up the pixel at a point. A pixel's left and upper edge belong to it.
 func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
 	to, grid := c.Describe().gridOf(r.Level)
-	t, err := r.Transformer.Between(r.CRS, to)
+	t, err := orClosed(r.Transformer).Between(r.CRS, to)
 	if err != nil {
 		return Pixel{}, err
 	}

@@ -29,7 +29,7 @@ type TileQuery struct {
 	Level       Level           // the base grid, or a zoom up to the max zoom
 	Geometry    orb.Geometry    // nil: all tiles
 	CRS         rasterbase.CRS  // of the geometry
-	Transformer crs.Transformer // not needed when the geometry is in the level's CRS
+	Transformer crs.Transformer // nil: closed forms only
 	Bands       []int           // of rasters, from 0; nil: all
 }
 

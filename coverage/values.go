@@ -18,8 +18,8 @@ type PointsRequest struct {
 	Points      []crs.Point
 	CRS         rasterbase.CRS // of the points
 	Level       Level
-	Bands       []int // from 0; nil: all
-	Transformer crs.Transformer
+	Bands       []int           // from 0; nil: all
+	Transformer crs.Transformer // nil: closed forms only
 }
 
 // ValuesAt looks up the pixels at many points, in their order: each is what
@@ -61,7 +61,7 @@ func ValuesAt(ctx context.Context, c Coverage, r PointsRequest) ([]Pixel, error)
 // pixelsAt finds the pixels that points fall into.
 func pixelsAt(ctx context.Context, d Description, r PointsRequest) ([]Pixel, error) {
 	to, grid := d.gridOf(r.Level)
-	t, err := r.Transformer.Between(r.CRS, to)
+	t, err := orClosed(r.Transformer).Between(r.CRS, to)
 	if err != nil {
 		return nil, err
 	}

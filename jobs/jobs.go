@@ -62,6 +62,24 @@ func (r *Runner) Run(ctx context.Context, concurrency int) error {
 	return r.store.Queue().Work(ctx, store.WorkOptions{Handlers: r.handlers, Concurrency: concurrency})
 }
 
+// keepPause is the pause before jobs are tried again that could not be run.
+const keepPause = 15 * time.Second
+
+// Keep is [Runner.Run] for a server: when jobs cannot be run, because the disk is
+// full or the database is away, it logs that and tries again after a pause. It
+// returns when ctx is done.
+func (r *Runner) Keep(ctx context.Context, concurrency int) {
+	for ctx.Err() == nil {
+		if err := r.Run(ctx, concurrency); err != nil {
+			r.log.Error("jobs cannot be run", "error", err, "again_in", keepPause)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(keepPause):
+		}
+	}
+}
+
 // RunOne works on one job until it has ended, whoever else runs it meanwhile,
 // and returns it as it ended.
 func (r *Runner) RunOne(ctx context.Context, id store.JobID) (*store.Job, error) {

@@ -1,11 +1,13 @@
 package postgis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +19,7 @@ import (
 // writable_revision.
 const (
 	codeForeignKey    = "23503"
+	codeDependent     = "2BP01"
 	codeUnique        = "23505"
 	codeExclusion     = "23P01"
 	codeSerialization = "40001"
@@ -57,6 +60,10 @@ func (db *DB) storageError(err error, format string, args ...any) error {
 	case codeOutOfMemory:
 		return rasterbase.Errorf(rasterbase.TooLarge, "%s: %w", doing, err).
 			WithHint("give the database server more memory, or raise its max_locks_per_transaction")
+	case codeDependent:
+		e, _ := errors.AsType[*pgconn.PgError](err)
+		return rasterbase.Errorf(rasterbase.Conflict, "%s: %w", doing, err).
+			WithHint("something of yours is made of it: %s; drop that first, and use the views of `rasterbase layers view`", e.Detail)
 	case codeForeignKey:
 		e, _ := errors.AsType[*pgconn.PgError](err)
 		return rasterbase.Errorf(rasterbase.Conflict, "%s: %w", doing, err).
@@ -83,9 +90,16 @@ func isConnectionLoss(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true
 	}
-	_, network := errors.AsType[net.Error](err)
+	// Only errors of the network count: files and deadlines have errors that look
+	// alike.
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return true
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
 	// The latter is what pgx makes of a connection that ends without a word.
-	return network || pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF)
+	return pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // connectError is the error of a database that does not answer.
@@ -100,16 +114,26 @@ func noExtension(name string) *rasterbase.Error {
 		WithHint("as a superuser run: CREATE EXTENSION IF NOT EXISTS postgis; CREATE EXTENSION IF NOT EXISTS postgis_raster;")
 }
 
-var passwordInURL = regexp.MustCompile(`(://[^:/@\s]*):[^@\s]*@`)
+// passwordInURL ends at the last @ before the path: a password may hold one,
+// though it should not.
+var passwordInURL = regexp.MustCompile(`(://[^:/@\s]*):[^/\s]*@|((?:ssl)?password=)[^&\s]*`)
 
 // withoutPassword keeps passwords out of the text of an error. The error's
 // chain is kept as it is.
 func withoutPassword(err error) error {
-	text := passwordInURL.ReplaceAllString(err.Error(), "$1:…@")
+	text := passwordInURL.ReplaceAllStringFunc(err.Error(), maskPassword)
 	if text == err.Error() {
 		return err
 	}
 	return cleanError{text, err}
+}
+
+func maskPassword(s string) string {
+	if before, _, ok := strings.Cut(s, "password="); ok {
+		return before + "password=…"
+	}
+	user := strings.TrimPrefix(s, "://")
+	return "://" + user[:strings.Index(user, ":")] + ":…@"
 }
 
 type cleanError struct {

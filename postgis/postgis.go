@@ -160,9 +160,10 @@ func (db *DB) look(ctx context.Context) (clock func() time.Time, err error) {
 		return nil, noExtension("postgis_raster")
 	}
 	db.spatial, db.raster = *spatial, *raster
-	// The server answered about half-way between.
-	ahead := server.Sub(before.Add(time.Since(before) / 2))
-	return func() time.Time { return time.Now().Add(ahead) }, nil
+	// The server answered about half-way between. From then on the time since is
+	// added, so that this machine's clock may be set meanwhile.
+	answered := before.Add(time.Since(before) / 2)
+	return func() time.Time { return server.Add(time.Since(answered)) }, nil
 }
 
 // table is the qualified name of a table.

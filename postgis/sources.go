@@ -129,17 +129,18 @@ func (s *sources) finish(ctx context.Context, file int64, id, name string, size 
 		return err
 	}
 	defer rollback(ctx, tx)
-	for _, statement := range []struct {
-		query string
-		args  []any
-	}{
-		{`SELECT 1 FROM ` + s.db.table("sources") + ` WHERE id = $1 FOR UPDATE`, []any{id}}, // one at a time
-		{`DELETE FROM ` + s.db.table("source_files") + ` WHERE source_id = $1 AND name = $2 AND complete`, []any{id, name}},
-		{`UPDATE ` + s.db.table("source_files") + ` SET complete = true, size = $2 WHERE id = $1`, []any{file, size}},
-	} {
-		if _, err := tx.Exec(ctx, statement.query, statement.args...); err != nil {
-			return err
-		}
+	one, err := tx.Exec(ctx, `SELECT 1 FROM `+s.db.table("sources")+` WHERE id = $1 FOR UPDATE`, id) // one at a time
+	if err != nil {
+		return err
+	}
+	if one.RowsAffected() == 0 { // deleted meanwhile, and the file with it
+		return store.NotFound("there is no source %q", id)
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM `+s.db.table("source_files")+` WHERE source_id = $1 AND name = $2 AND complete`, id, name); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE `+s.db.table("source_files")+` SET complete = true, size = $2 WHERE id = $1`, file, size); err != nil {
+		return err
 	}
 	return tx.Commit(ctx)
 }

@@ -102,6 +102,20 @@ func (t *tiles) exists(ctx context.Context, k store.RevisionKey) error {
 	return err
 }
 
+// orGone says what the error of reading a table means: that the revision is
+// gone, or, nil, that it has no such table, and so no such tile. Any other error
+// stays.
+func (t *tiles) orGone(ctx context.Context, k store.RevisionKey, err error) error {
+	if !isTableGone(err) {
+		return err
+	}
+	gone := t.exists(ctx, k)
+	if gone == nil && sqlState(err) != codeUndefined {
+		return err
+	}
+	return gone
+}
+
 // isTableGone reports whether an error can come from a table that was dropped
 // before or during a statement, or was never made.
 func isTableGone(err error) bool {
@@ -118,8 +132,8 @@ func (t *tiles) Get(ctx context.Context, key store.TileKey) (*raster.Raster, err
 		return nil, err
 	}
 	r, err := t.read(ctx, key)
-	if err != nil && isTableGone(err) {
-		err = t.exists(ctx, key.RevisionKey)
+	if err != nil {
+		err = t.orGone(ctx, key.RevisionKey, err)
 	}
 	switch {
 	case err != nil:
@@ -171,12 +185,10 @@ func (t *tiles) GetMany(ctx context.Context, keys []store.TileKey) ([]*raster.Ra
 	}
 	missing := len(byTable) == 0
 	for name, places := range byTable {
-		err := t.readMany(ctx, name, keys, places, out)
-		if err != nil && isTableGone(err) {
-			missing, err = true, nil
-		}
-		if err != nil {
-			return nil, t.failed(ctx, err, keys[0].RevisionKey, "reading tiles of")
+		if err := t.readMany(ctx, name, keys, places, out); err != nil {
+			if err = t.orGone(ctx, keys[0].RevisionKey, err); err != nil {
+				return nil, t.failed(ctx, err, keys[0].RevisionKey, "reading tiles of")
+			}
 		}
 	}
 	if missing {

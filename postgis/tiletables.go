@@ -76,8 +76,11 @@ type knownTables struct {
 	revisions map[store.RevisionKey]*knownRevision
 }
 
+// knownRevision is held while its tables are looked for or made. Whoever waits
+// for it can give up.
 type knownRevision struct {
-	facts    revisionFacts
+	held     chan struct{} // has an element while it is held
+	facts    *revisionFacts
 	profiles map[store.TileKey]*tableState // by level
 }
 
@@ -90,6 +93,25 @@ func newKnownTables() *knownTables {
 	return &knownTables{revisions: map[store.RevisionKey]*knownRevision{}}
 }
 
+// hold gives the revision, to be released.
+func (n *knownTables) hold(ctx context.Context, k store.RevisionKey) (*knownRevision, error) {
+	n.mu.Lock()
+	rev := n.revisions[k]
+	if rev == nil {
+		rev = &knownRevision{held: make(chan struct{}, 1), profiles: map[store.TileKey]*tableState{}}
+		n.revisions[k] = rev
+	}
+	n.mu.Unlock()
+	select {
+	case rev.held <- struct{}{}:
+		return rev, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (r *knownRevision) release() { <-r.held }
+
 func (n *knownTables) forget(k store.RevisionKey) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -99,23 +121,23 @@ func (n *knownTables) forget(k store.RevisionKey) {
 // prepareTables makes the tables that the tiles of a batch belong to, where
 // they are missing, and notes tables whose tiles turn out to differ.
 func (t *tiles) prepareTables(ctx context.Context, k store.RevisionKey, batch []store.Tile) (revisionFacts, error) {
-	t.known.mu.Lock()
-	defer t.known.mu.Unlock()
-	rev := t.known.revisions[k]
-	if rev == nil {
+	rev, err := t.known.hold(ctx, k)
+	if err != nil {
+		return revisionFacts{}, err
+	}
+	defer rev.release()
+	if rev.facts == nil {
 		facts, err := t.facts(ctx, k)
 		if err != nil {
 			return revisionFacts{}, err
 		}
-		rev = &knownRevision{facts: facts, profiles: map[store.TileKey]*tableState{}}
-		t.known.revisions[k] = rev
+		rev.facts = &facts
 	}
 	for i := range batch {
 		l := level(batch[i].TileKey)
 		p := profileOf(batch[i].Raster, rev.facts.validity[l.Kind])
 		s := rev.profiles[l]
 		if s == nil {
-			var err error
 			if s, err = t.ensureTable(ctx, l, p); err != nil {
 				return revisionFacts{}, err
 			}
@@ -128,7 +150,7 @@ func (t *tiles) prepareTables(ctx context.Context, k store.RevisionKey, batch []
 			s.uniform = false
 		}
 	}
-	return rev.facts, nil
+	return *rev.facts, nil
 }
 
 func (t *tiles) facts(ctx context.Context, k store.RevisionKey) (revisionFacts, error) {

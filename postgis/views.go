@@ -25,7 +25,8 @@ type View struct {
 // CreateView makes the views of a layer: of its base tiles, and of the tiles of
 // its pyramid's max zoom; one for each band set when there are several. They
 // follow the layer when it is parsed again, and are dropped with it. Making
-// them again is not an error. The layer must be published.
+// them again is not an error, and makes those of band sets that a new parse has
+// brought. The layer must be published.
 func (db *DB) CreateView(ctx context.Context, id rasterbase.LayerID) ([]View, error) {
 	var layer *rasterbase.Layer
 	var rev *rasterbase.Revision
@@ -96,7 +97,7 @@ func (db *DB) createView(ctx context.Context, v View, l store.TileKey) error {
 	return db.tiles.inTx(ctx, func(tx pgx.Tx) error {
 		var owner *int64
 		var exists bool
-		err := tx.QueryRow(ctx, `SELECT (SELECT layer FROM `+db.table("layer_views")+` WHERE name = $1), to_regclass($2) IS NOT NULL`,
+		err := tx.QueryRow(ctx, `SELECT (SELECT layer FROM `+db.table("views_of_layers")+` WHERE name = $1), to_regclass($2) IS NOT NULL`,
 			v.Name, db.table(v.Name)).Scan(&owner, &exists)
 		switch {
 		case err != nil:
@@ -116,7 +117,7 @@ func (db *DB) createView(ctx context.Context, v View, l store.TileKey) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO `+db.table("layer_views")+` (name, layer) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
+		_, err = tx.Exec(ctx, `INSERT INTO `+db.table("views_of_layers")+` (name, layer) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
 			v.Name, int64(l.Layer))
 		return err
 	})
@@ -125,7 +126,7 @@ func (db *DB) createView(ctx context.Context, v View, l store.TileKey) error {
 // dropViews drops the views of a layer that was deleted.
 func (t *tiles) dropViews(ctx context.Context, layer rasterbase.LayerID) error {
 	var names []string
-	err := t.db.collect(ctx, &names, `SELECT v.name FROM `+t.db.table("layer_views")+` v
+	err := t.db.collect(ctx, &names, `SELECT v.name FROM `+t.db.table("views_of_layers")+` v
 		WHERE v.layer = $1 AND NOT EXISTS (SELECT 1 FROM `+t.db.table("layers")+` l WHERE l.id = v.layer)`, int64(layer))
 	for _, name := range names {
 		if err == nil {
@@ -133,7 +134,7 @@ func (t *tiles) dropViews(ctx context.Context, layer rasterbase.LayerID) error {
 				if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '`+lockWait+`'; DROP VIEW IF EXISTS `+t.db.table(name)); err != nil {
 					return err
 				}
-				_, err := tx.Exec(ctx, `DELETE FROM `+t.db.table("layer_views")+` WHERE name = $1`, name)
+				_, err := tx.Exec(ctx, `DELETE FROM `+t.db.table("views_of_layers")+` WHERE name = $1`, name)
 				return err
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -64,7 +65,7 @@ func TestWithTx(t *testing.T) {
 			if !errors.Is(err, errHost) {
 				return errors.Join(errors.New("the update's error is lost"), err)
 			}
-			// The second layer's slug is taken: an error of the database.
+			// The second layer's id is taken.
 			err = db.WithTx(tx).Catalog().Update(t.Context(), func(in store.Tx) error {
 				return in.Layers().Create(t.Context(), &rasterbase.Layer{ID: 1, Name: "six"})
 			})
@@ -122,5 +123,42 @@ func jobOfTransaction(t *testing.T, db *postgis.DB, pool *pgxpool.Pool) {
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// Two hosts save layers of one name at once. The second one's statement fails,
+// since the slug was free when it looked; its transaction goes on.
+func TestWithTxTwins(t *testing.T) {
+	db := newDatabase(t, postgis.Options{})
+	pool := newPool(t, db.url)
+	first, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := rasterbase.Layer{Name: "twins"}
+	if err := db.WithTx(first).Catalog().Update(t.Context(), func(tx store.Tx) error { return tx.Layers().Create(t.Context(), &a) }); err != nil {
+		t.Fatal(err)
+	}
+	saved := make(chan error)
+	var b rasterbase.Layer
+	go func() {
+		saved <- pgx.BeginFunc(t.Context(), pool, func(second pgx.Tx) error {
+			return db.WithTx(second).Catalog().Update(t.Context(), func(tx store.Tx) error {
+				b = rasterbase.Layer{Name: "twins"}
+				return tx.Layers().Create(t.Context(), &b)
+			})
+		})
+	}()
+	for waiting := false; !waiting; time.Sleep(10 * time.Millisecond) { // for the first one's end
+		waiting = collect[bool](t, pool, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())`)[0]
+	}
+	if err := first.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-saved; err != nil {
+		t.Fatal(err)
+	}
+	if a.Slug != "twins" || b.Slug != "twins-2" {
+		t.Errorf("the slugs are %s and %s", a.Slug, b.Slug)
 	}
 }

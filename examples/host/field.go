@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/ingest"
 )
 
@@ -74,17 +76,22 @@ func (w *reporter) Work(ctx context.Context, job *river.Job[reportArgs]) error {
 	if _, err := w.host.parser.Run(ctx, job.Args.Parse, nil); err != nil {
 		return err
 	}
-	// Tiles are rows like any others, to be joined with the program's own.
-	_, err := w.host.pool.Exec(ctx, `
+	cov, err := coverage.Open(ctx, w.host.rasters, job.Args.Parse.Layer)
+	if err != nil {
+		return err
+	}
+	// Tiles are rows like any others, to be joined with the program's own. The
+	// layer and the srid are given, so that the server looks at one layer's tables,
+	// and there by the spatial index.
+	_, err = w.host.pool.Exec(ctx, fmt.Sprintf(`
 		INSERT INTO reports (field_id, class, hectares)
 		SELECT f.id, (c).value, sum((c).count * abs(ST_ScaleX(t.rast) * ST_ScaleY(t.rast))) / 10000
-		FROM fields f
-		JOIN rasterbase.published_tiles t ON t.layer = f.layer_id AND t.is_base,
-		ST_Transform(f.border, ST_SRID(t.rast)) AS area,
-		ST_ValueCount(ST_Clip(t.rast, 1, area, true)) AS c
-		WHERE f.id = $1 AND ST_Intersects(t.rast, area)
+		FROM fields f, ST_Transform(f.border, %d) AS area,
+		rasterbase.published_tiles t, ST_ValueCount(ST_Clip(t.rast, 1, area, true)) AS c
+		WHERE f.id = $1 AND t.layer = %d AND t.is_base AND ST_Intersects(t.rast, area)
 		GROUP BY f.id, (c).value
-		ON CONFLICT (field_id, class) DO UPDATE SET hectares = EXCLUDED.hectares`, job.Args.Field)
+		ON CONFLICT (field_id, class) DO UPDATE SET hectares = EXCLUDED.hectares`,
+		cov.Describe().CRS.SRID, job.Args.Parse.Layer), job.Args.Field)
 	return err
 }
 

@@ -173,7 +173,7 @@ func (h *host) serve(ctx context.Context, l net.Listener, log *slog.Logger) erro
 		return err
 	}
 	group.Go(func() error { <-h.river.Stopped(); return nil })
-	group.Go(func() error { return runner.Run(ctx, 1) })
+	group.Go(func() error { runner.Keep(ctx, 1); return nil })
 	group.Go(func() error { h.parser.KeepReconciled(ctx); return nil })
 	group.Go(func() error {
 		context.AfterFunc(ctx, func() { srv.Close() })

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Cluster is a running PostgreSQL in a temporary folder.
@@ -153,13 +156,23 @@ func (c *Cluster) waitUntilReady() error {
 		default:
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		err := c.exec(ctx, "postgres", "SELECT 1")
+		err := c.answers(ctx)
 		cancel()
 		if err == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("PostgreSQL did not answer within a minute\n%s", c.lastLog())
+	return errors.Join(fmt.Errorf("PostgreSQL did not answer within a minute\n%s", c.lastLog()), c.Halt())
+}
+
+// answers asks through the socket in the cluster's folder: on the port another
+// server might answer.
+func (c *Cluster) answers(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://postgres@/postgres?host=%s&port=%d", url.QueryEscape(c.dir), c.Port))
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
 }
 
 func (c *Cluster) lastLog() string {

@@ -214,8 +214,8 @@ CREATE VIEW published_tiles AS
     FROM tiles t JOIN layers l ON l.id = t.layer AND l.published = t.revision;
 
 -- The views of single layers that were asked for.
-CREATE TABLE layer_views (
+CREATE TABLE views_of_layers (
     name  text PRIMARY KEY,
     layer bigint NOT NULL
 );
-CREATE INDEX layer_views_layer ON layer_views (layer);
+CREATE INDEX views_of_layers_layer ON views_of_layers (layer);

@@ -59,7 +59,7 @@ const endPause = 100 * time.Millisecond
 func (q *Queue) end(ctx context.Context, l *Lease, o Outcome) (store.JobState, error) {
 	var writing patience
 	for {
-		try, done := context.WithTimeout(ctx, 30*time.Second)
+		try, done := context.WithTimeout(ctx, answerTime)
 		state, err := q.backend.Finish(try, l, o)
 		done()
 		if err == nil || errors.Is(err, store.ErrLeaseLost) {
@@ -114,7 +114,11 @@ func (q *Queue) heartbeat(ctx context.Context, l *Lease, stop <-chan struct{}, c
 		case <-q.cancelled.wait():
 		case <-tick.C:
 		}
-		cancelled, err := q.backend.Renew(plain, l)
+		// A backend that does not answer at all is as bad as one that is gone;
+		// one that is busy writing may take longer than the lease.
+		try, done := context.WithTimeout(plain, answerTime)
+		cancelled, err := q.backend.Renew(try, l)
+		done()
 		switch {
 		case errors.Is(err, store.ErrLeaseLost):
 			cancel(store.ErrLeaseLost)

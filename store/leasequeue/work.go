@@ -85,7 +85,7 @@ func (q *Queue) fill(ctx context.Context, w Wanted, free *int, start func(*Lease
 		if q.ending.Load() > 0 {
 			return poll, nil // the next one might be the job whose end is still to be recorded
 		}
-		at, err := q.backend.Next(ctx, w)
+		at, err := q.next(ctx, w)
 		if err == nil {
 			if at.IsZero() {
 				return poll, nil
@@ -94,7 +94,7 @@ func (q *Queue) fill(ctx context.Context, w Wanted, free *int, start func(*Lease
 				return min(poll, wait+time.Millisecond), nil
 			}
 			var l *Lease
-			if l, err = q.backend.Take(ctx, w); err == nil && l != nil {
+			if l, err = q.take(ctx, w); err == nil && l != nil {
 				*free--
 				start(l)
 				continue
@@ -107,4 +107,20 @@ func (q *Queue) fill(ctx context.Context, w Wanted, free *int, start func(*Lease
 		return poll, nil
 	}
 	return poll, nil
+}
+
+// answerTime is how long a backend may take to answer.
+const answerTime = 30 * time.Second
+
+// next and take give up on a backend that does not answer.
+func (q *Queue) next(ctx context.Context, w Wanted) (time.Time, error) {
+	ctx, done := context.WithTimeout(ctx, answerTime)
+	defer done()
+	return q.backend.Next(ctx, w)
+}
+
+func (q *Queue) take(ctx context.Context, w Wanted) (*Lease, error) {
+	ctx, done := context.WithTimeout(ctx, answerTime)
+	defer done()
+	return q.backend.Take(ctx, w)
 }

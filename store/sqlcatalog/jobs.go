@@ -62,7 +62,7 @@ func (x jobs) Enqueue(ctx context.Context, j *store.Job) error {
 		return fmt.Errorf("adding a %s job: %w", j.Kind, err)
 	}
 	n.ID = store.JobID(id)
-	*j = n
+	set(x.Tx, j, n)
 	x.added = true
 	return nil
 }
