@@ -128,7 +128,21 @@ func TestNothingIsDoneAfterAFailure(t *testing.T) {
 		"list jobs": func(x *sqlcatalog.Tx) error {
 			return unchecked(x.Jobs().List(ctx, []store.JobState{store.JobRunning}, 0))
 		},
-		"cancel":     func(x *sqlcatalog.Tx) error { return x.Jobs().Cancel(ctx, job.ID) },
+		"list a group": func(x *sqlcatalog.Tx) error { return unchecked(x.Jobs().ListGroup(ctx, "g", nil, 0)) },
+		"cancel":       func(x *sqlcatalog.Tx) error { return x.Jobs().Cancel(ctx, job.ID) },
+		"cancel a group": func(x *sqlcatalog.Tx) error {
+			return x.Jobs().CancelGroup(ctx, "g", 0)
+		},
+		"put a chunk":   func(x *sqlcatalog.Tx) error { return unchecked(x.Parses().Chunks().Put(ctx, p.ID, store.Chunk{})) },
+		"has a chunk":   func(x *sqlcatalog.Tx) error { return unchecked(x.Parses().Chunks().Has(ctx, p.ID, 0, 0)) },
+		"count chunks":  func(x *sqlcatalog.Tx) error { return unchecked(x.Parses().Chunks().Count(ctx, p.ID, 0)) },
+		"forget chunks": func(x *sqlcatalog.Tx) error { return x.Parses().Chunks().Drop(ctx, p.ID) },
+		"list chunks": func(x *sqlcatalog.Tx) error {
+			for _, err := range x.Parses().Chunks().List(ctx, p.ID, 0) {
+				return err
+			}
+			return nil
+		},
 		"next":       func(x *sqlcatalog.Tx) error { return unchecked(x.NextJob(ctx, wanted)) },
 		"hold":       func(x *sqlcatalog.Tx) error { return unchecked(x.HoldLease(ctx, lease, time.Second)) },
 		"end":        func(x *sqlcatalog.Tx) error { return unchecked(x.EndJob(ctx, lease, leasequeue.Outcome{}, 0)) },
@@ -185,7 +199,7 @@ func TestStoredForm(t *testing.T) {
 		`INSERT INTO layers VALUES (7, 's', 'n', 'd', 'a', 'l', 'i', 'f.zip', 'o', 5, 'c', X'7B226E6F64617461223A224E614E227D', NULL, 'public', NULL,
 			1577934245000006, 1577934245000006, 'f', 'n')`,
 		`INSERT INTO revisions VALUES (8, 7, 'building', 'mask', 1577934245000006, NULL, '{"tile_size":256,"bounds":[0,1,2,"NaN"]}')`,
-		`INSERT INTO jobs VALUES (9, 'k', X'', '', 3, 'waiting', 0, '', 1577934245000006, 1577934245000006, NULL, '', 0, 1)`,
+		`INSERT INTO jobs VALUES (9, 'k', X'', '', 3, 'waiting', 0, '', 1577934245000006, 1577934245000006, NULL, '', 0, 1, '')`,
 	} {
 		if _, err := db.writer.ExecContext(ctx, statement); err != nil {
 			t.Fatal(err)

@@ -118,6 +118,30 @@ func (t *tiles) Put(ctx context.Context, batch []store.Tile) error {
 	return err
 }
 
+// Sync makes durable what was written to the file's log. What was moved from
+// there into the file itself was synced by that.
+func (t *tiles) Sync(ctx context.Context, k store.RevisionKey) error {
+	return t.with(ctx, k, "syncing", func(f *tileFile) error {
+		if f.sealed {
+			return nil
+		}
+		return errors.Join(syncFile(f.path+"-wal"), syncDir(t.dir))
+	})
+}
+
+// syncFile syncs a file, whoever has written to it; without one there is
+// nothing to do.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 // Seal syncs the file and makes it read-only.
 func (t *tiles) Seal(ctx context.Context, k store.RevisionKey) error {
 	err := errTaken

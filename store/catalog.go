@@ -130,6 +130,8 @@ type Parses interface {
 	AddLines(ctx context.Context, id rasterbase.ParseID, lines []rasterbase.LogLine) error
 	// Lines returns the log after a sequence number; 0: from the start.
 	Lines(ctx context.Context, id rasterbase.ParseID, after int64) ([]rasterbase.LogLine, error)
+	// Chunks keeps which parts of a parse are done.
+	Chunks() Chunks
 }
 
 // Legends keeps legends, their entries and the semantics they share.

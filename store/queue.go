@@ -30,6 +30,7 @@ type Job struct {
 	Kind        string
 	Args        json.RawMessage
 	UniqueKey   string // at most one job that has not ended has it; empty: any number
+	Group       string // names the jobs that are parts of one thing; empty: it stands alone
 	MaxAttempts int    // 0: 3
 	State       JobState
 	Attempt     int    // counts from 1 while the job runs for the first time
@@ -49,11 +50,17 @@ type Jobs interface {
 	Get(ctx context.Context, id JobID) (*Job, error)
 	// List returns the newest jobs first; states empty: all; limit 0: all.
 	List(ctx context.Context, states []JobState, limit int) ([]*Job, error)
+	// ListGroup is List for the jobs of a group.
+	ListGroup(ctx context.Context, group string, states []JobState, limit int) ([]*Job, error)
 	// Cancel ends a waiting job, and asks the worker of a running one to stop:
 	// its context is cancelled with cause ErrCancelled within seconds. The job
 	// is cancelled if its handler then returns an error, and done if not.
 	// Cancelling a job that has ended is not an error.
 	Cancel(ctx context.Context, id JobID) error
+	// CancelGroup cancels all jobs of a group that have not ended, but for one,
+	// which may be the job that finds it out; 0: no exception. A group without
+	// such jobs, or with the empty name, is not an error.
+	CancelGroup(ctx context.Context, group string, but JobID) error
 }
 
 // Handler runs one attempt of a job. A nil error ends the job; a [Permanent]
@@ -78,6 +85,7 @@ type WorkOptions struct {
 	Handlers    map[string]Handler // by kind; jobs of other kinds are left alone
 	Concurrency int                // jobs at once; 0: 1
 	Only        []JobID            // when not empty: no other jobs
+	Group       string             // when not empty: only jobs of this group
 	// Until, when set, is asked after each job and each wait; work ends when
 	// it answers true, or with its error. Jobs that run then are handed back.
 	Until func(context.Context) (bool, error)

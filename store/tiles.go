@@ -49,6 +49,10 @@ type Tiles interface {
 	// cannot be a tile, and conflict when the revision was sealed. The error matches ErrRevisionGone when the
 	// revision was not created or was dropped.
 	Put(ctx context.Context, tiles []Tile) error
+	// Sync makes the tiles that were put before it as durable as a transaction
+	// of the catalog is: what the catalog says of them stays true after a loss
+	// of power. Errors are those of Get.
+	Sync(ctx context.Context, rev RevisionKey) error
 	// Seal makes all tiles durable. A revision is sealed before it is
 	// published; nothing is put afterwards. Sealing it again is not an error.
 	Seal(ctx context.Context, rev RevisionKey) error

@@ -30,6 +30,7 @@ type Lease struct {
 type Wanted struct {
 	Kinds []string      // of any other kind: none
 	Only  []store.JobID // when not empty: no other jobs
+	Group string        // when not empty: only jobs of this group
 }
 
 // Backend keeps the jobs. Each method is one transaction; any number of

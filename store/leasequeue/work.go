@@ -21,7 +21,7 @@ func (q *Queue) Work(ctx context.Context, o store.WorkOptions) (err error) {
 	if len(o.Handlers) == 0 {
 		return rasterbase.Errorf(rasterbase.Invalid, "a worker needs handlers")
 	}
-	w := Wanted{Kinds: slices.Sorted(maps.Keys(o.Handlers)), Only: o.Only}
+	w := Wanted{Kinds: slices.Sorted(maps.Keys(o.Handlers)), Only: o.Only, Group: o.Group}
 	slots := max(1, o.Concurrency)
 	finished := make(chan error, slots) // of each job: why its end could not be recorded
 	handlers, shutdown := context.WithCancelCause(context.WithoutCancel(ctx))

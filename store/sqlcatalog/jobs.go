@@ -13,12 +13,12 @@ type jobs struct{ *Tx }
 
 const defaultAttempts = 3
 
-const jobColumns = `id, kind, args, unique_key, max_attempts, state, attempt, error, not_before, created, ended`
+const jobColumns = `id, kind, args, unique_key, group_key, max_attempts, state, attempt, error, not_before, created, ended`
 
 func scanJob(row Row) (*store.Job, error) {
 	var j store.Job
 	var args []byte
-	err := row.Scan(&j.ID, &j.Kind, &args, &j.UniqueKey, &j.MaxAttempts, &j.State, &j.Attempt, &j.Error,
+	err := row.Scan(&j.ID, &j.Kind, &args, &j.UniqueKey, &j.Group, &j.MaxAttempts, &j.State, &j.Attempt, &j.Error,
 		(*Time)(&j.NotBefore), (*Time)(&j.Created), (*Time)(&j.Ended))
 	if len(args) > 0 {
 		j.Args = args
@@ -55,8 +55,8 @@ func (x jobs) Enqueue(ctx context.Context, j *store.Job) error {
 	if args == nil {
 		args = []byte{}
 	}
-	id, err := x.insert(ctx, "jobs", `kind, args, unique_key, max_attempts, state, attempt, error, not_before, created,
-		lease, lease_until, cancel`, 0, []any{n.Kind, args, n.UniqueKey, n.MaxAttempts, n.State, n.Attempt, n.Error, n.NotBefore,
+	id, err := x.insert(ctx, "jobs", `kind, args, unique_key, group_key, max_attempts, state, attempt, error, not_before, created,
+		lease, lease_until, cancel`, 0, []any{n.Kind, args, n.UniqueKey, n.Group, n.MaxAttempts, n.State, n.Attempt, n.Error, n.NotBefore,
 		n.Created, "", noLease, false})
 	if err != nil {
 		return fmt.Errorf("adding a %s job: %w", j.Kind, err)
@@ -79,13 +79,26 @@ func (x jobs) Get(ctx context.Context, id store.JobID) (*store.Job, error) {
 }
 
 func (x jobs) List(ctx context.Context, states []store.JobState, limit int) ([]*store.Job, error) {
-	where, args := ``, []any{}
+	return x.listWhere(ctx, ``, nil, states, limit)
+}
+
+func (x jobs) ListGroup(ctx context.Context, group string, states []store.JobState, limit int) ([]*store.Job, error) {
+	return x.listWhere(ctx, ` WHERE group_key = ? AND group_key <> ''`, []any{group}, states, limit)
+}
+
+// listWhere lists the jobs that match a condition and have one of some states.
+func (x jobs) listWhere(ctx context.Context, where string, args []any, states []store.JobState, limit int) ([]*store.Job, error) {
 	if len(states) > 0 {
 		wanted, err := x.list(states)
 		if err != nil {
 			return nil, err
 		}
-		where, args = ` WHERE `+x.c.d.InTexts(`state`), append(args, wanted)
+		if where == `` {
+			where = ` WHERE `
+		} else {
+			where += ` AND `
+		}
+		where, args = where+x.c.d.InTexts(`state`), append(args, wanted)
 	}
 	out, err := collect(ctx, x.Tx, scanJob, `SELECT `+jobColumns+` FROM @jobs`+where+` ORDER BY id DESC LIMIT ?`,
 		append(args, limited(limit))...)
@@ -107,5 +120,19 @@ func (x jobs) Cancel(ctx context.Context, id store.JobID) error {
 		return fmt.Errorf("cancelling job %d: %w", id, err)
 	}
 	x.cancelled = true
+	return nil
+}
+
+func (x jobs) CancelGroup(ctx context.Context, group string, but store.JobID) error {
+	if group == "" {
+		return nil
+	}
+	n, err := x.exec(ctx, `UPDATE @jobs SET cancel = TRUE, ended = CASE state WHEN 'waiting' THEN ? ELSE ended END,
+			state = CASE state WHEN 'waiting' THEN 'cancelled' ELSE state END
+		WHERE group_key = ? AND group_key <> '' AND state IN ('waiting', 'running') AND id <> ?`, x.now(), group, but)
+	if err != nil {
+		return fmt.Errorf("cancelling the jobs of %s: %w", group, err)
+	}
+	x.cancelled = x.cancelled || n > 0
 	return nil
 }

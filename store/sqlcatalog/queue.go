@@ -30,6 +30,9 @@ func (t *Tx) wanted(w leasequeue.Wanted) (where string, args []any, err error) {
 		}
 		where, args = where+` AND `+t.c.d.InIDs(`id`), append(args, only)
 	}
+	if w.Group != "" {
+		where, args = where+` AND group_key = ?`, append(args, w.Group)
+	}
 	return where, args, nil
 }
 

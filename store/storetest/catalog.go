@@ -21,7 +21,7 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Store) {
 		"RevisionRoundTrip": revisionRoundTrip, "Publish": revisionPublish, "RevisionStates": revisionStates,
 		"RevisionsMissing": revisionsMissing, "CustomSRID": customSRID,
 		"Summaries": summaries, "SummaryBoxes": summaryBoxes, "SummariesGone": summariesGone,
-		"Parses": parsesRoundTrip, "ParseLog": parseLog,
+		"Parses": parsesRoundTrip, "ParseLog": parseLog, "Chunks": parseChunks,
 		"Legends": legendRoundTrip, "Titles": legendTitles, "SharedSemantics": legendSemantics,
 		"LegendDelete": legendDelete, "FindLegend": findLegend,
 		"GivenIDs": givenIDs, "IDsTaken": idsTaken, "GivenTimes": givenTimes, "TakenBack": takenBack,

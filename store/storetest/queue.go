@@ -20,7 +20,7 @@ func Queue(t *testing.T, open func(t *testing.T) store.Store) {
 		"Enqueue": queueEnqueue, "RolledBack": queueRolledBack, "UniqueKey": queueUnique, "List": queueList,
 		"RunsOnce": queueRunsOnce, "Retry": queueRetry, "GivesUp": queueGivesUp, "Permanent": queuePermanent,
 		"Panic": queuePanic, "CancelWaiting": queueCancelWaiting, "CancelRunning": queueCancelRunning,
-		"HandBack": queueHandBack, "OtherKinds": queueOtherKinds, "OnlyAndUntil": queueOnlyAndUntil,
+		"HandBack": queueHandBack, "OtherKinds": queueOtherKinds, "OnlyAndUntil": queueOnlyAndUntil, "Group": queueGroup, "CancelGroup": queueCancelGroup,
 		"UntilFails": queueUntilFails, "NotBefore": queueNotBefore, "Concurrency": queueConcurrency,
 		"DeadWorker": queueDeadWorker, "OtherProcess": queueOtherProcess,
 	})

@@ -112,6 +112,7 @@ func tileErrors(ctx context.Context, s store.Store, k store.RevisionKey) map[str
 	_, errs["Get"] = s.Tiles().Get(ctx, key)
 	_, errs["GetMany"] = s.Tiles().GetMany(ctx, []store.TileKey{key})
 	errs["Put"] = s.Tiles().Put(ctx, []store.Tile{{TileKey: key, Raster: plain(1)}})
+	errs["Sync"] = s.Tiles().Sync(ctx, k)
 	errs["Seal"] = s.Tiles().Seal(ctx, k)
 	_, errs["Bytes"] = s.Tiles().Bytes(ctx, k)
 	errs["List"] = nil
@@ -308,6 +309,7 @@ func tilesSealed(t *testing.T, s store.Store) {
 	key := store.TileKey{RevisionKey: k}
 	must(t, s.Tiles().Put(t.Context(), []store.Tile{{TileKey: key, Raster: noisy(rasterbase.Grid{Width: 256, Height: 256}, 0, rasterbase.Int32)}}))
 	for range 2 {
+		must(t, s.Tiles().Sync(t.Context(), k))
 		must(t, s.Tiles().Seal(t.Context(), k))
 		got, err := s.Tiles().Get(t.Context(), key)
 		must(t, err)
@@ -410,8 +412,10 @@ func tilesOtherProcess(t *testing.T, s store.Store) {
 			t.Error(err)
 		}
 	}
+	must(t, s.Tiles().Sync(t.Context(), k)) // nothing was put yet
 	must(t, other.Tiles().Put(t.Context(), []store.Tile{{TileKey: key, Raster: plain(5)}}))
 	check(s)
+	must(t, s.Tiles().Sync(t.Context(), k)) // what the other one has put
 	must(t, s.Tiles().Seal(t.Context(), k)) // while the other one has it open
 	check(s)
 	check(other)
