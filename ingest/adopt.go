@@ -46,7 +46,7 @@ func (p *Parser) KeepSource(ctx context.Context, path string) (rasterbase.Source
 // dead worker has left. When Adopt fails, nothing is left but the record of a
 // failed parse.
 func (p *Parser) Adopt(ctx context.Context, rd Ready) (*rasterbase.Revision, error) {
-	a := &adoption{run: &run{p: p, plan: &Plan{}, progress: &tracker{store: p.c.Store}}, ready: rd}
+	a := &adoption{run: &run{p: p, plan: &Plan{}}, ready: rd}
 	if err := a.begin(ctx); err != nil {
 		return nil, fmt.Errorf("begin a revision: %w", err)
 	}
@@ -54,10 +54,9 @@ func (p *Parser) Adopt(ctx context.Context, rd Ready) (*rasterbase.Revision, err
 	if err == nil {
 		return a.rev, nil
 	}
-	a.abandon(ctx)
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	return nil, errors.Join(err, a.record(after, rasterbase.Failed, message(err), "failed: "+message(err)))
+	return nil, errors.Join(err, a.stop(after, &store.Job{}, rasterbase.Failed, message(err)))
 }
 
 // adoption is the work on one revision. It belongs to one goroutine.
@@ -65,6 +64,7 @@ type adoption struct {
 	*run
 	ready Ready
 	out   *writer
+	made  int64 // tiles, empty or not
 	hist  []*histogram
 	data  raster.Rect // of the max zoom's pixels that are valid
 }
@@ -99,7 +99,7 @@ func (a *adoption) begin(ctx context.Context) error {
 		if err := tx.Parses().Create(ctx, &parse); err != nil {
 			return err
 		}
-		a.rev, a.progress.parse = &made, parse
+		a.rev, a.parse = &made, &parse
 		return tx.Parses().AddLines(ctx, parse.ID, a.ready.Log)
 	})
 	if err != nil {
@@ -123,17 +123,20 @@ func (a *adoption) work(ctx context.Context) error {
 	if err := a.store().Tiles().Seal(ctx, a.revisionKey()); err != nil {
 		return fmt.Errorf("make the tiles durable: %w", err)
 	}
+	if err := a.change(ctx, func(p *rasterbase.Parse) { p.Planned = a.made }); err != nil {
+		return err
+	}
 	return a.publish(ctx)
 }
 
 func (a *adoption) base(ctx context.Context) error {
 	ts := a.rev.TileSize
 	cols, rows := (a.rev.Grid.Width+ts-1)/ts, (a.rev.Grid.Height+ts-1)/ts
-	pages := a.pager(rasterbase.Base, 0, func(x, y int) int {
+	pages := newPager(a.run, rasterbase.Base, 0, func(x, y int) int {
 		return min(store.PageSize, cols-x*store.PageSize) * min(store.PageSize, rows-y*store.PageSize)
 	})
 	err := a.ready.Base(ctx, func(x, y int, r *raster.Raster) error {
-		sum, err := a.keepTile(ctx, a.key(rasterbase.Base, 0, x, y, 0), r, true)
+		sum, err := a.keepTile(ctx, keyOf(a.rev, rasterbase.Base, 0, x, y, 0), r, true)
 		if err != nil {
 			return err
 		}
@@ -145,10 +148,13 @@ func (a *adoption) base(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	total, err := pages.finish(ctx)
-	a.rev.BaseTiles = pages.tiles
+	total, tiles, err := pages.finish(ctx)
+	if err != nil {
+		return err
+	}
+	a.rev.BaseTiles = tiles
 	a.statistics(total)
-	return err
+	return nil
 }
 
 func (a *adoption) statistics(total rasterbase.Summary) {
@@ -189,7 +195,7 @@ func (a *adoption) keepTile(ctx context.Context, k store.TileKey, r *raster.Rast
 			return sum, err
 		}
 	}
-	a.progress.tile()
+	a.made++
 	return sum, nil
 }
 
@@ -235,12 +241,12 @@ func (a *adoption) level(ctx context.Context, z int, below map[xyz.Tile]bool) (s
 	for t := range missing {
 		add(t)
 	}
-	pages := a.pager(rasterbase.Pyramid, z, func(x, y int) int { return inPage[[2]int{x, y}] })
+	pages := newPager(a.run, rasterbase.Pyramid, z, func(x, y int) int { return inPage[[2]int{x, y}] })
 	stored = map[xyz.Tile]bool{}
 	keep := func(t xyz.Tile, r *raster.Raster) error {
 		r.Grid, r.SRID = xyz.TileGrid(t, a.rev.TileSize), 3857
 		top := z == a.rev.MaxZoom && a.rev.NoBase
-		sum, err := a.keepTile(ctx, a.key(rasterbase.Pyramid, z, t.X, t.Y, 0), r, top)
+		sum, err := a.keepTile(ctx, keyOf(a.rev, rasterbase.Pyramid, z, t.X, t.Y, 0), r, top)
 		if err != nil {
 			return err
 		}
@@ -267,7 +273,7 @@ func (a *adoption) level(ctx context.Context, z int, below map[xyz.Tile]bool) (s
 	if err := a.out.flush(ctx); err != nil {
 		return nil, total, err
 	}
-	total, err = pages.finish(ctx)
+	total, _, err = pages.finish(ctx)
 	return stored, total, err
 }
 
@@ -280,7 +286,7 @@ func (a *adoption) reduced(ctx context.Context, t xyz.Tile, below map[xyz.Tile]b
 	for set := range a.rev.BandSets() {
 		var keys []store.TileKey
 		for _, c := range t.Children() {
-			keys = append(keys, a.key(rasterbase.Pyramid, c.Z, c.X, c.Y, set))
+			keys = append(keys, keyOf(a.rev, rasterbase.Pyramid, c.Z, c.X, c.Y, set))
 		}
 		got, err := a.store().Tiles().GetMany(ctx, keys)
 		if err != nil {

@@ -2,10 +2,10 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"sync/atomic"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
@@ -15,94 +15,79 @@ import (
 // readBytes is about how many bytes one read of the source takes.
 const readBytes = 8 << 20
 
+// chunk is a chunk that is being made.
+type chunk struct {
+	*run
+	stage *stage
+	made  atomic.Int64 // tiles
+}
+
+// tile counts a tile as made.
+func (c *chunk) tile() {
+	c.made.Add(1)
+	c.src.making.Add(1)
+}
+
 // strip is a part of a row of tiles.
 type strip struct{ row, from, to int } // tile columns from, up to but not including to
 
-// baseStage cuts the source into base tiles.
-type baseStage struct {
-	*run
+// baseChunk cuts a part of the source into base tiles.
+type baseChunk struct {
+	*chunk
 	groups [][]int // of band sets that are read together
-	span   int     // tiles in a strip
-	pager  *pager
 
 	mu       sync.Mutex
+	cells    []store.SummaryCell
 	counts   bool      // of values are wanted in summaries
 	distinct *distinct // nil: the datatype is known
 	hist     []*histogram
 }
 
-// base reads every pixel of the source once, stores the base tiles and settles
-// the datatype and the statistics.
-func (r *run) base(ctx context.Context) error {
-	cols, rows := r.plan.baseGrid()
-	s := &baseStage{run: r, groups: r.setGroups(readBytes), counts: r.plan.Datatype != rasterbase.Continuous}
-	s.pager = r.pager(rasterbase.Base, 0, func(x, y int) int {
-		return min(store.PageSize, cols-x*store.PageSize) * min(store.PageSize, rows-y*store.PageSize)
-	})
-	if r.plan.Datatype == "" {
-		s.distinct, s.pager.hold = newDistinct(fewValues), true
+// base reads the pixels of a box of base tiles, and stores the tiles.
+func (c *chunk) base(ctx context.Context, box tileBox) (res chunkResult, err error) {
+	s := &baseChunk{chunk: c, groups: c.setGroups(readBytes), counts: c.plan.Datatype != rasterbase.Continuous, hist: c.histograms()}
+	if c.plan.Datatype == "" {
+		s.distinct = newDistinct(fewValues)
 	}
-	for _, b := range r.plan.Bands {
-		s.hist = append(s.hist, newHistogram(b.PixelType))
-	}
-	for range r.rev.BandSets() {
-		r.baseSets = append(r.baseSets, newTileSet(cols, rows))
-	}
-	s.span = cols
+	span := box.x1 - box.x0
 	for _, g := range s.groups {
-		s.span = min(s.span, max(1, readBytes/r.tileBytes(g)))
+		span = min(span, max(1, readBytes/c.tileBytes(g)))
 	}
-	strips := make(chan strip)
-	g, working := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer close(strips)
-		return s.strips(working, strips)
-	})
-	for range r.p.c.Workers {
-		g.Go(func() error { return s.work(working, strips) })
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return s.finish(ctx)
-}
-
-// strips lists the reads, row by row.
-func (s *baseStage) strips(ctx context.Context, out chan<- strip) error {
-	cols, rows := s.plan.baseGrid()
-	for row := range rows {
-		for from := 0; from < cols; from += s.span {
-			select {
-			case out <- strip{row, from, min(cols, from+s.span)}:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
+	var strips []strip
+	for row := box.y0; row < box.y1; row++ {
+		for from := box.x0; from < box.x1; from += span {
+			strips = append(strips, strip{row, from, min(box.x1, from+span)})
 		}
 	}
-	return nil
-}
-
-func (s *baseStage) work(ctx context.Context, strips <-chan strip) error {
-	out := s.writer()
-	hist := make([]*histogram, len(s.plan.Bands))
-	for i, b := range s.plan.Bands {
-		hist[i] = newHistogram(b.PixelType)
-	}
-	for st := range strips {
-		if err := s.strip(ctx, st, out, hist); err != nil {
+	err = c.parallel(ctx, len(strips), func(ctx context.Context, _ *slot, i int) error {
+		out, hist := c.writer(), c.histograms()
+		if err := s.strip(ctx, strips[i], out, hist); err != nil {
 			return err
 		}
+		s.join(hist)
+		return out.flush(ctx)
+	})
+	if err != nil {
+		return res, err
 	}
-	s.mu.Lock()
-	for i, h := range hist {
-		s.hist[i].join(h)
+	if s.distinct != nil && s.distinct.over {
+		dropCounts(s.cells)
 	}
-	s.mu.Unlock()
-	return out.flush(ctx)
+	res.pages = pagesOf(rasterbase.Base, 0, s.cells)
+	res.data, err = json.Marshal(s.notes())
+	return res, err
+}
+
+func (r *run) histograms() []*histogram {
+	hist := make([]*histogram, len(r.rev.Bands))
+	for i, b := range r.rev.Bands {
+		hist[i] = newHistogram(b.PixelType)
+	}
+	return hist
 }
 
 // strip reads a strip, group of bands by group, and makes its tiles.
-func (s *baseStage) strip(ctx context.Context, st strip, out *writer, hist []*histogram) error {
+func (s *baseChunk) strip(ctx context.Context, st strip, out *writer, hist []*histogram) error {
 	g, ts := s.plan.Grid, s.plan.TileSize
 	w := Window{X: st.from * ts, Y: st.row * ts}
 	w.Width, w.Height = min(st.to*ts, g.Width)-w.X, min(w.Y+ts, g.Height)-w.Y
@@ -115,7 +100,7 @@ func (s *baseStage) strip(ctx context.Context, st strip, out *writer, hist []*hi
 		for _, set := range sets {
 			bands = append(bands, s.rev.BandSet(set)...)
 		}
-		block, err := s.source.Read(ctx, w, bands)
+		block, err := s.src.source.Read(ctx, w, bands)
 		if err != nil {
 			return fmt.Errorf("read the source at pixel %d, %d: %w", w.X, w.Y, err)
 		}
@@ -125,7 +110,7 @@ func (s *baseStage) strip(ctx context.Context, st strip, out *writer, hist []*hi
 			first := 0
 			for _, set := range sets {
 				t := s.cut(block, first, part, s.rev.BandSet(set))
-				if err := s.keep(ctx, t, set, out, baseNotes{hist, sums[i].Bands}); err != nil {
+				if err := s.keep(ctx, t, set, out, tileNotes{hist, sums[i].Bands}); err != nil {
 					return err
 				}
 				first += len(t.Bands)
@@ -133,22 +118,20 @@ func (s *baseStage) strip(ctx context.Context, st strip, out *writer, hist []*hi
 		}
 	}
 	for i, sum := range sums {
-		s.progress.tile()
-		if err := s.note(ctx, st.from+i, st.row, sum); err != nil {
-			return err
-		}
+		s.tile()
+		s.note(st.from+i, st.row, sum)
 	}
 	return nil
 }
 
-// baseNotes is where a tile's statistics go to, by band.
-type baseNotes struct {
+// tileNotes is where a tile's statistics go to, by band.
+type tileNotes struct {
 	hist []*histogram
 	sums []rasterbase.BandSummary
 }
 
 // keep notes what a tile holds, and stores it unless it is empty.
-func (s *baseStage) keep(ctx context.Context, t baseCut, set int, out *writer, n baseNotes) error {
+func (s *baseChunk) keep(ctx context.Context, t baseCut, set int, out *writer, n tileNotes) error {
 	counts, filled := s.wantCounts(), false
 	for place, band := range s.rev.BandSet(set) {
 		sum := raster.Summarize(t.Raster, place, counts)
@@ -161,10 +144,7 @@ func (s *baseStage) keep(ctx context.Context, t baseCut, set int, out *writer, n
 	if !filled {
 		return nil
 	}
-	s.mu.Lock()
-	s.baseSets[set].add(t.x, t.y)
-	s.mu.Unlock()
-	return out.put(ctx, store.Tile{TileKey: s.key(rasterbase.Base, 0, t.x, t.y, set), Raster: t.Raster})
+	return out.put(ctx, store.Tile{TileKey: keyOf(s.rev, rasterbase.Base, 0, t.x, t.y, set), Raster: t.Raster})
 }
 
 // baseCut is a tile cut out of a block, and its place.
@@ -175,7 +155,7 @@ type baseCut struct {
 
 // cut copies a window of some bands out of a block, with the validity that
 // stored tiles have. first is the place in the block of the first band.
-func (s *baseStage) cut(block *Block, first int, w Window, bands []int) baseCut {
+func (s *baseChunk) cut(block *Block, first int, w Window, bands []int) baseCut {
 	r := &raster.Raster{Grid: s.plan.Grid, SRID: s.rev.CRS.SRID}
 	r.OriginX, r.OriginY = r.World(float64(w.X), float64(w.Y))
 	r.Width, r.Height = w.Width, w.Height
@@ -196,51 +176,117 @@ func (s *baseStage) cut(block *Block, first int, w Window, bands []int) baseCut 
 	return baseCut{r, w.X / s.plan.TileSize, w.Y / s.plan.TileSize}
 }
 
-func (s *baseStage) wantCounts() bool {
+func (s *baseChunk) wantCounts() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.counts
 }
 
-// note hands the summary of a tile to the pages; counts by value are dropped,
-// there too, once there are too many distinct ones for classes.
-func (s *baseStage) note(ctx context.Context, x, y int, sum rasterbase.Summary) error {
+// note keeps the summary of a tile. Values are not counted any more once there
+// are too many distinct ones for classes.
+func (s *baseChunk) note(x, y int, sum rasterbase.Summary) {
 	s.mu.Lock()
-	over := false
+	defer s.mu.Unlock()
 	if s.distinct != nil && s.counts {
 		for _, b := range sum.Bands {
 			s.distinct.add(b.Counts, b.Valid)
 		}
-		if over = s.distinct.over; over {
-			s.counts = false
-		}
+		s.counts = !s.distinct.over
 	}
-	s.mu.Unlock()
-	if over {
-		s.pager.withoutCounts()
-	}
-	return s.pager.note(ctx, x, y, sum)
+	s.cells = append(s.cells, store.SummaryCell{X: x, Y: y, Summary: sum})
 }
 
-// finish settles what the pixels decide: the datatype, the statistics.
-func (s *baseStage) finish(ctx context.Context) error {
+// join adds the histograms of some tiles.
+func (s *baseChunk) join(hist []*histogram) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, h := range hist {
+		s.hist[i].join(h)
+	}
+}
+
+// baseNotes is what the end of the stage needs to know of a chunk.
+type baseNotes struct {
+	Histograms []histogramNotes `json:"histograms"` // by band
+	Values     []float64        `json:"values,omitempty"`
+	Over       bool             `json:"over,omitempty"` // there are more distinct values than are kept
+}
+
+// histogramNotes is a histogram as it is kept between chunks.
+type histogramNotes struct {
+	Exp   int     `json:"exp"`
+	First int64   `json:"first"`
+	Bins  []int64 `json:"bins,omitempty"`
+}
+
+func (s *baseChunk) notes() (n baseNotes) {
+	for _, h := range s.hist {
+		n.Histograms = append(n.Histograms, histogramNotes{h.exp, h.first, h.bins})
+	}
 	if s.distinct != nil {
-		d, reason := rasterbase.Categorical, fmt.Sprintf("whole numbers with %d distinct values", len(s.distinct.values))
-		if s.distinct.over {
-			d, reason = rasterbase.Continuous, fmt.Sprintf("whole numbers with more than %d distinct values", fewValues)
+		if n.Over = s.distinct.over; !n.Over {
+			for v := range s.distinct.values {
+				n.Values = append(n.Values, v)
+			}
 		}
-		if err := s.plan.settle(d, reason); err != nil {
+	}
+	return n
+}
+
+// finishBase settles what all pixels decide: the datatype, the statistics. It
+// can be repeated.
+func (r *run) finishBase(ctx context.Context) error {
+	hist := r.histograms()
+	var values *distinct
+	err := r.store().Catalog().View(ctx, func(tx store.Tx) error {
+		hist, values = r.histograms(), newDistinct(fewValues)
+		for c, err := range tx.Parses().Chunks().List(ctx, r.parse.ID, 0) {
+			if err != nil {
+				return err
+			}
+			var n baseNotes
+			if err := json.Unmarshal(c.Data, &n); err != nil || len(n.Histograms) != len(hist) {
+				return fmt.Errorf("chunk %d: its notes cannot be read: %w", c.Number, err)
+			}
+			for i, h := range n.Histograms {
+				hist[i].join(&histogram{exp: h.Exp, first: h.First, bins: h.Bins, whole: hist[i].whole})
+			}
+			values.join(n.Values, n.Over)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read what the chunks noted: %w", err)
+	}
+	if r.plan.Datatype == "" {
+		if err := r.settle(ctx, values); err != nil {
 			return err
 		}
-		s.rev.Datatype, s.rev.DatatypeReason, s.rev.Resampling = d, reason, s.plan.Resampling
 	}
-	total, err := s.pager.finish(ctx)
+	total, tiles, err := r.level(ctx, rasterbase.Base, 0)
 	if err != nil {
 		return err
 	}
-	for i := range s.rev.Bands {
-		bandStatistics(&s.rev.Bands[i], total.Bands[i], s.hist[i], s.rev.Datatype.Discrete())
+	for i := range r.rev.Bands {
+		bandStatistics(&r.rev.Bands[i], total.Bands[i], hist[i], r.rev.Datatype.Discrete())
 	}
-	s.rev.BaseTiles = s.pager.tiles
+	r.rev.BaseTiles = tiles
+	return r.store().Catalog().Update(ctx, func(tx store.Tx) error { return tx.Revisions().Update(ctx, r.rev) })
+}
+
+// settle decides between classes and measurements.
+func (r *run) settle(ctx context.Context, values *distinct) error {
+	d, reason := rasterbase.Categorical, fmt.Sprintf("whole numbers with %d distinct values", len(values.values))
+	if values.over {
+		d, reason = rasterbase.Continuous, fmt.Sprintf("whole numbers with more than %d distinct values", fewValues)
+	}
+	pl := *r.plan
+	if err := pl.settle(d, reason); err != nil {
+		return err
+	}
+	r.rev.Datatype, r.rev.DatatypeReason, r.rev.Resampling = d, reason, pl.Resampling
+	if values.over {
+		return r.withoutCounts(ctx)
+	}
 	return nil
 }

@@ -10,15 +10,20 @@ import (
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/gdal/gdalchild"
 	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/internal/pgtest"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/sqlite"
 	"github.com/rasterbase/rasterbase/store"
 )
 
-// TestMain lets this program be the child that opens a file.
+// TestMain lets this program be the child that opens a file, or a worker that
+// is killed.
 func TestMain(m *testing.M) {
 	gdalchild.Main()
-	os.Exit(m.Run())
+	if place := os.Getenv(workerPlace); place != "" {
+		os.Exit(workUntilKilled(place))
+	}
+	os.Exit(pgtest.M{M: m}.Run())
 }
 
 // open makes an empty store.

@@ -15,6 +15,7 @@ import (
 // The kinds of jobs of this package.
 const (
 	kindParse        = "parse"
+	kindChunk        = "parse chunk"
 	kindDrop         = "drop"
 	kindDeleteSource = "delete source"
 )
@@ -22,6 +23,8 @@ const (
 type parseArgs struct {
 	Layer rasterbase.LayerID `json:"layer"`
 	Parse rasterbase.ParseID `json:"parse"`
+	Stage int                `json:"stage,omitempty"` // to go on from
+	Began time.Time          `json:"began,omitzero"`  // of the stage before
 }
 
 type dropArgs struct {
@@ -41,6 +44,7 @@ const dropGrace = 5 * time.Second
 func (p *Parser) Register(r *jobs.Runner) {
 	if p.c.Opener != nil {
 		jobs.Handle(r, kindParse, p.runParse)
+		jobs.Handle(r, kindChunk, p.runChunk)
 	}
 	jobs.Handle(r, kindDrop, func(ctx context.Context, a dropArgs, _ *store.Job) error { return p.drop(ctx, a) })
 	jobs.Handle(r, kindDeleteSource, func(ctx context.Context, a sourceArgs, _ *store.Job) error {
@@ -192,9 +196,10 @@ func (p *Parser) Run(ctx context.Context, t Ticket, progress Progress) (*rasterb
 		defer close(watched)
 		p.watch(watching, t.Parse, progress)
 	}()
-	_, err := runner.RunOne(ctx, t.Job)
+	err := runner.RunGroup(ctx, groupOf(t.Parse), p.overlap(), p.untilOver(t.Parse))
 	stop()
 	<-watched
+	p.closeParse(t.Parse)
 	if err == nil {
 		err = p.reconcile(ctx, t.Layer)
 	}
@@ -226,6 +231,46 @@ func (p *Parser) Run(ctx context.Context, t Ticket, progress Progress) (*rasterb
 	return layer, rasterbase.Errorf(rasterbase.Invalid, "the parse of layer %d failed: %s", t.Layer, parse.Error)
 }
 
+// lookingFor is how long Run goes on when it cannot read how far a parse is.
+const lookingFor = 5 * time.Second
+
+// untilOver asks whether a parse is over. It bears with a store that cannot
+// tell for a while: its workers do too.
+func (p *Parser) untilOver(id rasterbase.ParseID) func(context.Context) (bool, error) {
+	var failing time.Time
+	return func(ctx context.Context) (bool, error) {
+		over, err := p.over(ctx, id)
+		switch {
+		case err == nil:
+			failing = time.Time{}
+			return over, nil
+		case failing.IsZero():
+			failing = time.Now()
+		case time.Since(failing) > lookingFor:
+			return false, err
+		}
+		return false, nil
+	}
+}
+
+// over reports whether a parse has ended, or no job will end it any more.
+func (p *Parser) over(ctx context.Context, id rasterbase.ParseID) (over bool, err error) {
+	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
+		parse, err := tx.Parses().Get(ctx, id)
+		if errors.Is(err, store.ErrNotExist) || err == nil && parse.Status.Ended() {
+			over = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s, err := jobsOf(ctx, tx, id)
+		over = s.active == nil || s.failed
+		return err
+	})
+	return over, err
+}
+
 // watch reports a parse five times a second until ctx is done.
 func (p *Parser) watch(ctx context.Context, id rasterbase.ParseID, progress Progress) {
 	if progress == nil {
@@ -233,6 +278,7 @@ func (p *Parser) watch(ctx context.Context, id rasterbase.ParseID, progress Prog
 	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
+	shown := int64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -245,6 +291,9 @@ func (p *Parser) watch(ctx context.Context, id rasterbase.ParseID, progress Prog
 			return err
 		})
 		if err == nil {
+			// What is made of a chunk that is made again was shown before.
+			shown = max(shown, min(parse.Planned, parse.Done+p.unrecorded(id)))
+			parse.Done = shown
 			progress(*parse)
 		}
 	}
@@ -263,12 +312,12 @@ func (p *Parser) Reparse(ctx context.Context, id rasterbase.LayerID) (t Ticket, 
 				WithHint("it was imported without one; import the raster as a new layer")
 		}
 		if latest, err := tx.Parses().Latest(ctx, id); err == nil && !latest.Status.Ended() {
-			job, err := parseJob(ctx, tx, id)
+			s, err := jobsOf(ctx, tx, latest.ID)
 			if err != nil {
 				return err
 			}
-			if job != nil {
-				t = Ticket{Layer: id, Parse: latest.ID, Job: job.ID}
+			if s.active != nil {
+				t = Ticket{Layer: id, Parse: latest.ID, Job: s.active.ID}
 				return nil
 			}
 		}
@@ -355,44 +404,45 @@ func enqueueParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) (Tick
 	if err != nil {
 		return Ticket{}, err
 	}
-	job.UniqueKey = parseKey(id)
+	job.UniqueKey, job.Group, job.MaxAttempts = groupOf(parse.ID), groupOf(parse.ID), jobAttempts
 	if err := tx.Jobs().Enqueue(ctx, job); err != nil {
 		return Ticket{}, err
 	}
 	return Ticket{Layer: id, Parse: parse.ID, Job: job.ID}, nil
 }
 
-func parseKey(id rasterbase.LayerID) string { return fmt.Sprintf("parse:%d", id) }
-
-// parseJob is the job of a layer's parse that has not ended, nil without one.
-func parseJob(ctx context.Context, tx store.Tx, id rasterbase.LayerID) (*store.Job, error) {
-	list, err := tx.Jobs().List(ctx, []store.JobState{store.JobWaiting, store.JobRunning}, 0)
-	if err != nil {
-		return nil, err
-	}
-	for _, j := range list {
-		if j.UniqueKey == parseKey(id) {
-			return j, nil
-		}
-	}
-	return nil, nil
+// parseJobs is what is known of the jobs of a parse.
+type parseJobs struct {
+	active            *store.Job // one that waits or runs
+	failed, cancelled bool       // one has
 }
 
-// cancelParse asks a running parse to stop, and ends a queued one.
+func jobsOf(ctx context.Context, tx store.Tx, id rasterbase.ParseID) (s parseJobs, err error) {
+	some := func(states ...store.JobState) *store.Job {
+		list, e := tx.Jobs().ListGroup(ctx, groupOf(id), states, 1)
+		if err == nil {
+			err = e
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		return list[0]
+	}
+	s.active = some(store.JobWaiting, store.JobRunning)
+	s.failed, s.cancelled = some(store.JobFailed) != nil, some(store.JobCancelled) != nil
+	return s, err
+}
+
+// cancelParse ends a layer's parse, and stops whoever works on it.
 func cancelParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) error {
-	job, err := parseJob(ctx, tx, id)
-	if err != nil || job == nil {
-		return err
-	}
-	if err := tx.Jobs().Cancel(ctx, job.ID); err != nil {
-		return err
-	}
 	latest, err := tx.Parses().Latest(ctx, id)
-	if err != nil || job.State == store.JobRunning { // then its worker ends the record
+	if errors.Is(err, store.ErrNotExist) || err == nil && latest.Status.Ended() {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	latest.Status, latest.Ended = rasterbase.Cancelled, time.Now()
-	return tx.Parses().Update(ctx, latest)
+	return endParse(ctx, tx, latest, rasterbase.Cancelled, "", 0)
 }
 
 func enqueueDrop(ctx context.Context, tx store.Tx, layer rasterbase.LayerID, rev rasterbase.RevisionID, after time.Duration) error {

@@ -9,73 +9,112 @@ import (
 	"github.com/rasterbase/rasterbase/store"
 )
 
-// runParse is one attempt of a parse's job. How it ends is written to the
-// parse's record here, and only here.
+// runParse is one attempt of a parse's job, from a stage on.
 func (p *Parser) runParse(ctx context.Context, a parseArgs, j *store.Job) error {
-	r := &run{p: p, progress: &tracker{store: p.c.Store}}
-	err := p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
-		parse, err := tx.Parses().Get(ctx, a.Parse)
+	r, err := p.load(ctx, a.Layer, a.Parse)
+	if r == nil || err != nil {
+		return err
+	}
+	if err = r.work(ctx, a, j); err == nil {
+		return nil
+	}
+	return r.failed(ctx, err, j, false)
+}
+
+// failed writes what became of a job that did not finish. How a parse ends
+// otherwise than by publishing, by cancelling, or by the death of its workers,
+// is written here.
+func (r *run) failed(ctx context.Context, err error, j *store.Job, ofChunk bool) error {
+	cause := context.Cause(ctx)
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	switch {
+	case errors.Is(cause, store.ErrLeaseLost):
+		return cause // another worker has the job
+	case errors.Is(err, errEnded):
+		return err // whoever has ended the parse has cancelled its jobs
+	case errors.Is(cause, store.ErrCancelled):
+		return errors.Join(store.ErrCancelled, r.stop(after, j, rasterbase.Cancelled, ""))
+	case ctx.Err() != nil && ofChunk:
+		return err // it is handed back, and others go on
+	case ctx.Err() != nil:
+		return errors.Join(err, r.again(after, "", "handed back: the worker stopped", ofChunk))
+	case final(err) || j.Attempt >= min(failAttempts, j.MaxAttempts):
+		return &store.Permanent{Err: errors.Join(err, r.stop(after, j, rasterbase.Failed, message(err)))}
+	}
+	return errors.Join(err, r.again(after, message(err), "attempt failed, will be tried again: "+message(err), ofChunk))
+}
+
+// again notes that a job will be tried again.
+func (r *run) again(ctx context.Context, reason, line string, ofChunk bool) error {
+	return r.unlessEnded(r.store().Catalog().Update(ctx, func(tx store.Tx) error {
+		parse, err := r.current(ctx, tx)
 		if err != nil {
 			return err
 		}
-		r.progress.parse = *parse
-		r.layer, err = tx.Layers().Get(ctx, a.Layer)
-		return err
-	})
-	if errors.Is(err, store.ErrNotExist) {
-		return &store.Permanent{Err: err} // deleted meanwhile
+		if !ofChunk {
+			parse.Status, parse.Error = rasterbase.Queued, reason
+			if err := tx.Parses().Update(ctx, parse); err != nil {
+				return err
+			}
+		}
+		return tx.Parses().Log(ctx, parse.ID, line)
+	}))
+}
+
+// stop ends the parse, and the jobs of it that others have.
+func (r *run) stop(ctx context.Context, j *store.Job, s rasterbase.Status, reason string) error {
+	end := func() error {
+		return r.store().Catalog().Update(ctx, func(tx store.Tx) error {
+			parse, err := r.current(ctx, tx)
+			if err != nil {
+				return err
+			}
+			return endParse(ctx, tx, parse, s, reason, j.ID)
+		})
 	}
-	if err != nil || r.progress.parse.Status.Ended() {
-		return err
-	}
-	if j.Attempt > 1 {
-		if err := r.progress.logf(ctx, "attempt %d begins from the start", j.Attempt); err != nil {
-			return err
+	err := end()
+	if err != nil && r.rev != nil && rasterbase.CodeOf(err) == rasterbase.TooLarge {
+		// The disk is full. The revision cannot be published without this job,
+		// so that its tiles can make room before the catalog knows.
+		if r.store().Tiles().Drop(ctx, r.revisionKey()) == nil {
+			err = end()
 		}
 	}
-	if err = r.parse(ctx); err == nil {
+	if err == nil && r.rev != nil {
+		if err := r.p.drop(ctx, dropArgs{Layer: r.layer.ID, Revision: r.rev.ID}); err != nil {
+			r.p.c.Log.Warn("giving up an unfinished revision", "layer", r.layer.ID, "revision", r.rev.ID, "error", err)
+		}
+	}
+	return r.unlessEnded(err)
+}
+
+// unlessEnded takes it for done when somebody else has ended the parse.
+func (r *run) unlessEnded(err error) error {
+	if errors.Is(err, errEnded) || errors.Is(err, store.ErrNotExist) {
 		return nil
 	}
-	return r.ended(ctx, r.file.clean(err), j)
+	return err
 }
 
-// ended writes what became of a parse that did not finish.
-func (r *run) ended(ctx context.Context, err error, j *store.Job) error {
-	cause := context.Cause(ctx)
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	switch {
-	case errors.Is(cause, store.ErrCancelled):
-		return errors.Join(store.ErrCancelled, r.record(after, rasterbase.Cancelled, "", "cancelled"))
-	case errors.Is(cause, store.ErrLeaseLost):
-		return cause // another worker has the parse, and its record
-	case ctx.Err() != nil:
-		return errors.Join(err, r.record(after, rasterbase.Queued, "", "handed back: the worker stopped"))
-	case final(err) || j.Attempt >= attempts(j):
-		return &store.Permanent{Err: errors.Join(err, r.record(after, rasterbase.Failed, message(err), "failed: "+message(err)))}
+// endParse writes how a parse ended without a result, gives up its revision,
+// and cancels its jobs but for one.
+func endParse(ctx context.Context, tx store.Tx, parse *rasterbase.Parse, s rasterbase.Status, reason string, but store.JobID) error {
+	line := "cancelled"
+	if s == rasterbase.Failed {
+		line = "failed: " + reason
 	}
-	return errors.Join(err, r.record(after, rasterbase.Queued, message(err), "attempt failed, will be tried again: "+message(err)))
-}
-
-// record stores a status and a line of the log.
-func (r *run) record(ctx context.Context, s rasterbase.Status, reason, line string) error {
-	if !s.Ended() {
-		r.progress.done.Store(0) // the next attempt begins from the start
+	if err := tx.Jobs().CancelGroup(ctx, groupOf(parse.ID), but); err != nil {
+		return err
 	}
-	err := r.progress.change(ctx, func(p *rasterbase.Parse) {
-		p.Status, p.Error = s, reason
-		if s.Ended() {
-			p.Ended = time.Now()
-		}
-	})
-	return errors.Join(err, r.progress.logf(ctx, "%s", line))
-}
-
-func attempts(j *store.Job) int {
-	if j.MaxAttempts == 0 {
-		return 3
+	if err := giveUp(ctx, tx, parse); err != nil {
+		return err
 	}
-	return j.MaxAttempts
+	parse.Status, parse.Error, parse.Ended = s, reason, time.Now()
+	if err := tx.Parses().Update(ctx, parse); err != nil {
+		return err
+	}
+	return tx.Parses().Log(ctx, parse.ID, line)
 }
 
 // final reports whether trying again cannot help: the file or the request is

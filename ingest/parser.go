@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"sync"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
@@ -30,6 +31,7 @@ type Config struct {
 	Workers    int                   // cores that one parse uses, each with some 60 MiB; the machine's, 8 at most
 	BatchSize  int                   // tiles written at once; 100
 	WorkDir    string                // for unpacked zip files; the system's temporary folder
+	SingleTask bool                  // a parse is one job, however large
 	Visibility rasterbase.Visibility // of new layers; public
 	Limits     Limits
 }
@@ -46,6 +48,9 @@ type Limits struct {
 // Parser parses layers into a store.
 type Parser struct {
 	c Config
+
+	mu   sync.Mutex
+	open map[rasterbase.ParseID]*opened
 }
 
 // New makes a parser. It panics without a store.
@@ -67,7 +72,7 @@ func New(c Config) *Parser {
 	orDefault(&c.Limits.Pixels, 100_000_000_000)
 	orDefault(&c.Limits.Bands, 512)
 	orDefault(&c.Limits.Tiles, 20_000_000)
-	return &Parser{c: c}
+	return &Parser{c: c, open: map[rasterbase.ParseID]*opened{}}
 }
 
 func orDefault[T int | int64](v *T, d T) {

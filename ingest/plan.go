@@ -269,7 +269,7 @@ func (pl *Plan) revision(layer *rasterbase.Layer) *rasterbase.Revision {
 		Layer: layer.ID, Datatype: pl.Datatype, DatatypeReason: pl.DatatypeReason,
 		CRS: pl.CRS, Grid: pl.Grid, TileSize: pl.TileSize,
 		HasPyramid: pl.HasPyramid, MaxZoom: pl.MaxZoom, Resampling: pl.Resampling,
-		Bands: pl.Bands, BaseValidity: pl.baseValidity, PyramidValidity: pl.pyramidValidity,
+		Bands: slices.Clone(pl.Bands), BaseValidity: pl.baseValidity, PyramidValidity: pl.pyramidValidity,
 		Bounds: pl.Bounds, Settings: layer.Settings, SourceChecksum: layer.Source.Checksum, Driver: pl.Driver,
 	}
 }

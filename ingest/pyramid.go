@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/resample"
@@ -13,8 +11,8 @@ import (
 	"github.com/rasterbase/rasterbase/xyz"
 )
 
-// blockZooms is how many zooms a block spans: a worker warps the 8x8 tiles of
-// a block and reduces them to one before it takes the next block.
+// blockZooms is how many zooms a block spans: a core warps the 8x8 tiles of a
+// block and reduces them to one before it takes the next block.
 const blockZooms = 3
 
 // nodeBytes is about how many bytes a tile in memory takes: bands beyond it are
@@ -25,18 +23,53 @@ const nodeBytes = 1 << 20
 // group, nil where it is empty.
 type node []*raster.Raster
 
-// pyramidStage warps the base tiles to the largest zoom, once, and reduces
-// level by level. Every tile is stored when it is made; only the ones that
-// still wait for their siblings stay in memory.
-type pyramidStage struct {
-	*run
-	sets   []int // the group of band sets
-	base   *baseTiles
-	rule   resample.Rule
-	pagers []*pager // by zoom
+// pyramidChunk makes the tiles of some bands up to the top tile of a chunk.
+// Every tile is stored when it is made; only the ones that still wait for their
+// siblings stay in memory.
+type pyramidChunk struct {
+	*chunk
+	top   xyz.Tile
+	sets  []int // the group of band sets
+	first bool  // of the groups
+	base  *tileReader
+	rule  resample.Rule
+	seen  *levelCells
 
 	mu      sync.Mutex
 	waiting map[xyz.Tile]*family
+}
+
+// levelCells collects the summaries of a chunk's tiles by zoom.
+type levelCells struct {
+	mu     sync.Mutex
+	byTile map[xyz.Tile]*store.SummaryCell
+}
+
+// add adds the summary of a tile, or of some bands of it.
+func (l *levelCells) add(t xyz.Tile, s rasterbase.Summary) {
+	if s.Empty() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.byTile[t]
+	if c == nil {
+		c = &store.SummaryCell{X: t.X, Y: t.Y}
+		l.byTile[t] = c
+	}
+	c.Add(s)
+}
+
+// pages gives what was collected.
+func (l *levelCells) pages() (pages []store.SummaryPage) {
+	byZoom := map[int][]store.SummaryCell{}
+	for t, c := range l.byTile {
+		byZoom[t.Z] = append(byZoom[t.Z], *c)
+	}
+	for z, cells := range byZoom {
+		pages = append(pages, pagesOf(rasterbase.Pyramid, z, cells)...)
+	}
+	return pages
 }
 
 // family is four siblings on their way to become one parent.
@@ -45,163 +78,97 @@ type family struct {
 	left     int
 }
 
-func (r *run) pyramid(ctx context.Context) error {
-	groups := r.setGroups(nodeBytes)
-	var pagers []*pager
-	for z := range r.rev.MaxZoom + 1 {
-		pagers = append(pagers, r.pager(rasterbase.Pyramid, z, func(x, y int) int {
-			return len(groups) * r.plan.tilesInPage(z, x, y)
-		}))
-	}
-	for _, sets := range groups {
-		s := &pyramidStage{
-			run: r, sets: sets, base: newBaseTiles(r), rule: resample.RuleFor(r.rev.Datatype),
-			pagers: pagers, waiting: map[xyz.Tile]*family{},
+// pyramid makes the tiles of a chunk, group of bands by group.
+func (c *chunk) pyramid(ctx context.Context, top xyz.Tile) (res chunkResult, err error) {
+	seen := &levelCells{byTile: map[xyz.Tile]*store.SummaryCell{}}
+	for i, sets := range c.setGroups(nodeBytes) {
+		s := &pyramidChunk{
+			chunk: c, top: top, sets: sets, first: i == 0, base: c.src.tilesOf(c.store(), c.rev),
+			rule: resample.RuleFor(c.rev.Datatype), seen: seen, waiting: map[xyz.Tile]*family{},
 		}
-		if err := s.build(ctx); err != nil {
-			return err
+		blocks := tilesAt(nil, touching(c.plan.boxes, top), top, max(top.Z, c.stage.leaf-blockZooms))
+		if err := c.parallel(ctx, len(blocks), func(ctx context.Context, slot *slot, i int) error {
+			return s.block(ctx, blocks[i], slot)
+		}); err != nil {
+			return res, err
 		}
 	}
-	for _, p := range pagers {
-		if _, err := p.finish(ctx); err != nil {
-			return err
-		}
-		r.rev.PyramidTiles += p.tiles
-	}
-	return nil
+	res.pages = seen.pages()
+	return res, nil
 }
 
-// build makes all tiles of the group's bands.
-func (s *pyramidStage) build(ctx context.Context) error {
-	blocks := make(chan xyz.Tile)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer close(blocks)
-		return s.blocks(ctx, xyz.Tile{}, s.plan.boxes, blocks)
-	})
-	for range s.p.c.Workers {
-		g.Go(func() error { return s.work(ctx, blocks) })
-	}
-	return g.Wait()
-}
-
-// tilesInPage is how many tiles of a page of a zoom touch the raster.
-func (pl *Plan) tilesInPage(z, x, y int) int {
-	const depth = 4 // a page is 2^4 tiles along a side: a tile of the fourth zoom above
-	top := xyz.Tile{}
-	if z > depth {
-		top = xyz.Tile{Z: z - depth, X: x, Y: y}
-	}
-	return countAtZoom(pl.boxes, top, z)
-}
-
-func countAtZoom(boxes []xyz.Box, t xyz.Tile, z int) (n int) {
-	boxes = touching(boxes, t)
-	switch {
-	case len(boxes) == 0:
-		return 0
-	case t.Z == z:
-		return 1
-	}
-	for _, c := range t.Children() {
-		n += countAtZoom(boxes, c, z)
-	}
-	return n
-}
-
-// blocks lists the blocks that touch the raster in an order in which siblings
-// come one after the other, so that few have to wait.
-func (s *pyramidStage) blocks(ctx context.Context, t xyz.Tile, boxes []xyz.Box, out chan<- xyz.Tile) error {
-	boxes = touching(boxes, t)
-	if len(boxes) == 0 {
-		return nil
-	}
-	if t.Z >= s.plan.warpZoom-blockZooms {
-		select {
-		case out <- t:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	for _, c := range t.Children() {
-		if err := s.blocks(ctx, c, boxes, out); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *pyramidStage) work(ctx context.Context, blocks <-chan xyz.Tile) error {
+// block makes the tiles of a block, and those above it whose children are all
+// there.
+func (s *pyramidChunk) block(ctx context.Context, t xyz.Tile, slot *slot) error {
 	out := s.writer()
-	w := newWarper(s)
-	for t := range blocks {
-		if err := w.prepare(ctx, t); err != nil {
-			return err
-		}
-		n, err := s.tile(ctx, t, w, out)
-		if err != nil {
-			return err
-		}
-		if err := s.deliver(ctx, t, n, out); err != nil {
-			return err
-		}
+	w := newWarper(s, slot)
+	if err := w.prepare(ctx, t); err != nil {
+		return err
+	}
+	n, err := s.build(ctx, t, w, out)
+	if err != nil {
+		return err
+	}
+	if err := s.deliver(ctx, t, n, out); err != nil {
+		return err
 	}
 	return out.flush(ctx)
 }
 
-// tile makes a tile from its pixels at the warp's zoom, or else from its
+// build makes a tile from its pixels at the chunk's zoom, or else from its
 // children, and stores all of them.
-func (s *pyramidStage) tile(ctx context.Context, t xyz.Tile, w *warper, out *writer) (node, error) {
-	if !w.touches(t) {
+func (s *pyramidChunk) build(ctx context.Context, t xyz.Tile, w *warper, out *writer) (node, error) {
+	switch {
+	case !w.touches(t):
 		return nil, nil
-	}
-	if t.Z == s.plan.warpZoom {
-		n, err := w.warp(ctx, t)
-		if err != nil {
-			return nil, err
+	case t.Z < s.stage.leaf:
+		var children [4]node
+		for i, c := range t.Children() {
+			var err error
+			if children[i], err = s.build(ctx, c, w, out); err != nil {
+				return nil, err
+			}
 		}
+		n := s.reduce(t, children)
 		return n, s.keep(ctx, t, n, out)
+	case s.stage.stored:
+		return s.read(ctx, t)
 	}
-	var children [4]node
-	for i, c := range t.Children() {
-		var err error
-		if children[i], err = s.tile(ctx, c, w, out); err != nil {
-			return nil, err
-		}
+	n, err := w.warp(ctx, t)
+	if err != nil {
+		return nil, err
 	}
-	n := s.reduce(t, children)
 	return n, s.keep(ctx, t, n, out)
 }
 
+// read reads a tile that the stage before has made.
+func (s *pyramidChunk) read(ctx context.Context, t xyz.Tile) (n node, err error) {
+	for k, set := range s.sets {
+		r, err := s.base.pyramidTile(ctx, keyOf(s.rev, rasterbase.Pyramid, t.Z, t.X, t.Y, set))
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			continue
+		}
+		if n == nil {
+			n = make(node, len(s.sets))
+		}
+		n[k] = r
+	}
+	return n, nil
+}
+
 // deliver hands a tile to its parent, which is made when the last of its
-// children has come, and so on up to zoom 0.
-func (s *pyramidStage) deliver(ctx context.Context, t xyz.Tile, n node, out *writer) error {
-	for t.Z > 0 {
+// children has come, and so on up to the top.
+func (s *pyramidChunk) deliver(ctx context.Context, t xyz.Tile, n node, out *writer) error {
+	for t.Z > s.top.Z {
 		parent := t.Parent()
-		s.mu.Lock()
-		f := s.waiting[parent]
-		if f == nil {
-			f = &family{}
-			boxes := touching(s.plan.boxes, parent)
-			for _, c := range parent.Children() {
-				if len(touching(boxes, c)) > 0 {
-					f.left++
-				}
-			}
-			s.waiting[parent] = f
-		}
-		f.children[t.X&1|t.Y&1<<1] = n
-		f.left--
-		last := f.left == 0
-		if last {
-			delete(s.waiting, parent)
-		}
-		s.mu.Unlock()
-		if !last {
+		children, all := s.arrived(parent, t, n)
+		if !all {
 			return nil
 		}
-		t, n = parent, s.reduce(parent, f.children)
+		t, n = parent, s.reduce(parent, children)
 		if err := s.keep(ctx, t, n, out); err != nil {
 			return err
 		}
@@ -209,9 +176,32 @@ func (s *pyramidStage) deliver(ctx context.Context, t xyz.Tile, n node, out *wri
 	return nil
 }
 
+// arrived notes a child of a parent, and tells whether it was the last one.
+func (s *pyramidChunk) arrived(parent, child xyz.Tile, n node) (children [4]node, all bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.waiting[parent]
+	if f == nil {
+		f = &family{}
+		boxes := touching(s.plan.boxes, parent)
+		for _, c := range parent.Children() {
+			if len(touching(boxes, c)) > 0 {
+				f.left++
+			}
+		}
+		s.waiting[parent] = f
+	}
+	f.children[child.X&1|child.Y&1<<1] = n
+	if f.left--; f.left > 0 {
+		return children, false
+	}
+	delete(s.waiting, parent)
+	return f.children, true
+}
+
 // reduce makes a tile from its children, north-west, north-east, south-west,
 // south-east.
-func (s *pyramidStage) reduce(t xyz.Tile, children [4]node) node {
+func (s *pyramidChunk) reduce(t xyz.Tile, children [4]node) node {
 	var n node
 	for k := range s.sets {
 		var four [4]*raster.Raster
@@ -235,8 +225,10 @@ func (s *pyramidStage) reduce(t xyz.Tile, children [4]node) node {
 
 // keep stores a tile's rasters and notes what they hold. Tiles that were
 // warped beyond the max zoom, only to be reduced, are not kept.
-func (s *pyramidStage) keep(ctx context.Context, t xyz.Tile, n node, out *writer) error {
-	s.progress.tile()
+func (s *pyramidChunk) keep(ctx context.Context, t xyz.Tile, n node, out *writer) error {
+	if s.first {
+		s.tile()
+	}
 	if t.Z > s.rev.MaxZoom {
 		return nil
 	}
@@ -249,9 +241,10 @@ func (s *pyramidStage) keep(ctx context.Context, t xyz.Tile, n node, out *writer
 		for place, band := range s.rev.BandSet(set) {
 			sum.Bands[band] = raster.Summarize(r, place, s.rev.Datatype.Discrete())
 		}
-		if err := out.put(ctx, store.Tile{TileKey: s.key(rasterbase.Pyramid, t.Z, t.X, t.Y, set), Raster: r}); err != nil {
+		if err := out.put(ctx, store.Tile{TileKey: keyOf(s.rev, rasterbase.Pyramid, t.Z, t.X, t.Y, set), Raster: r}); err != nil {
 			return err
 		}
 	}
-	return s.pagers[t.Z].note(ctx, t.X, t.Y, sum)
+	s.seen.add(t, sum)
+	return nil
 }

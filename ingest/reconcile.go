@@ -77,26 +77,28 @@ func (p *Parser) KeepReconciled(ctx context.Context) {
 }
 
 // reconcile does it for one layer: a revision that is being built belongs to
-// the latest parse, and that only while it has a job.
+// the latest parse, and that only while it has jobs.
 func (p *Parser) reconcile(ctx context.Context, id rasterbase.LayerID) error {
 	var stray []rasterbase.RevisionID
 	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
 		stray = nil
-		job, err := parseJob(ctx, tx, id)
-		if err != nil {
-			return err
-		}
 		owned := rasterbase.RevisionID(0)
 		latest, err := tx.Parses().Latest(ctx, id)
 		switch {
 		case errors.Is(err, store.ErrNotExist):
 		case err != nil:
 			return err
-		case job != nil:
-			owned = latest.Revision
 		case !latest.Status.Ended():
-			if err := endRecord(ctx, tx, latest); err != nil {
+			s, err := jobsOf(ctx, tx, latest.ID)
+			switch {
+			case err != nil:
 				return err
+			case s.active != nil && !s.failed:
+				owned = latest.Revision
+			default:
+				if err := endRecord(ctx, tx, latest, s); err != nil {
+					return err
+				}
 			}
 		}
 		revisions, err := tx.Revisions().List(ctx, id)
@@ -123,24 +125,13 @@ func (p *Parser) reconcile(ctx context.Context, id rasterbase.LayerID) error {
 	return err
 }
 
-// endRecord ends a parse as its job ended: cancelled, or by the death of its
-// worker.
-func endRecord(ctx context.Context, tx store.Tx, parse *rasterbase.Parse) error {
-	cancelled, err := tx.Jobs().List(ctx, []store.JobState{store.JobCancelled}, 0)
-	if err != nil {
-		return err
+// endRecord ends a parse as its jobs ended: cancelled, or by the death of their
+// workers.
+func endRecord(ctx context.Context, tx store.Tx, parse *rasterbase.Parse, s parseJobs) error {
+	if s.cancelled && !s.failed {
+		return endParse(ctx, tx, parse, rasterbase.Cancelled, "", 0)
 	}
-	parse.Status, parse.Error, parse.Ended = rasterbase.Failed, "the worker died during the last attempt", time.Now()
-	line := "failed: " + parse.Error
-	if slices.ContainsFunc(cancelled, func(j *store.Job) bool {
-		return j.UniqueKey == parseKey(parse.Layer) && !j.Created.Before(parse.Created.Add(-time.Second))
-	}) {
-		parse.Status, parse.Error, line = rasterbase.Cancelled, "", "cancelled"
-	}
-	if err := tx.Parses().Update(ctx, parse); err != nil {
-		return err
-	}
-	return tx.Parses().Log(ctx, parse.ID, line)
+	return endParse(ctx, tx, parse, rasterbase.Failed, "the worker died during the last attempt", 0)
 }
 
 // dropStrayTiles drops tiles of revisions that the catalog does not know: a

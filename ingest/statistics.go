@@ -197,6 +197,14 @@ func (d *distinct) add(counts []rasterbase.ValueCount, valid int64) {
 	d.over = len(d.values) > d.most
 }
 
+// join adds the values of another part.
+func (d *distinct) join(values []float64, over bool) {
+	for _, v := range values {
+		d.values[v] = struct{}{}
+	}
+	d.over = d.over || over || len(d.values) > d.most
+}
+
 // bandStatistics writes what the whole level's summary says into a band.
 func bandStatistics(b *rasterbase.Band, s rasterbase.BandSummary, h *histogram, discrete bool) {
 	b.Count, b.Min, b.Max, b.Mean, b.Std = s.Valid, s.Min, s.Max, s.Mean, s.Std()

@@ -3,7 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
@@ -12,153 +12,99 @@ import (
 // pagesAtOnce is how many pages of summaries are written in one transaction.
 const pagesAtOnce = 16
 
-// pager collects the summaries of a level's tiles and stores them in pages of
-// 16x16. A page is stored as soon as all of its tiles were noted, so that the
-// memory does not grow with the raster; only one summary of each page stays,
-// for the pages of pages above.
-type pager struct {
-	*run
-	kind rasterbase.Kind
-	z    int
-	// expect is how many notes there will be for a page.
-	expect func(x, y int) int
-
-	mu    sync.Mutex
-	open  map[[2]int]*openPage
-	ready []store.SummaryPage
-	hold  bool                // pages stay ready, since counts may yet be dropped
-	bare  bool                // without counts by value
-	up    []store.SummaryCell // of the pages that are ready or stored
-	tiles int64               // noted that are not empty
-}
-
-type openPage struct {
-	cells map[[2]int]*store.SummaryCell
-	left  int
-}
-
-func (r *run) pager(kind rasterbase.Kind, z int, expect func(x, y int) int) *pager {
-	return &pager{run: r, kind: kind, z: z, expect: expect, open: map[[2]int]*openPage{}}
-}
-
-// note adds the summary of a tile, or of some bands of it.
-func (p *pager) note(ctx context.Context, x, y int, s rasterbase.Summary) error {
-	p.mu.Lock()
-	k := [2]int{x / store.PageSize, y / store.PageSize}
-	o := p.open[k]
-	if o == nil {
-		o = &openPage{cells: map[[2]int]*store.SummaryCell{}, left: p.expect(k[0], k[1])}
-		p.open[k] = o
-	}
-	if !s.Empty() {
-		if p.bare {
-			dropCounts(&s)
-		}
-		c := o.cells[[2]int{x, y}]
-		if c == nil {
-			c = &store.SummaryCell{X: x, Y: y}
-			o.cells[[2]int{x, y}] = c
-			p.tiles++
-		}
-		c.Add(s)
-	}
-	if o.left--; o.left == 0 {
-		p.close(k, o)
-	}
-	pages := p.take(pagesAtOnce)
-	p.mu.Unlock()
-	return p.put(ctx, pages)
-}
-
-// close makes a page of what was noted for it.
-func (p *pager) close(k [2]int, o *openPage) {
-	delete(p.open, k)
-	if len(o.cells) == 0 {
-		return
-	}
-	page := store.SummaryPage{Kind: p.kind, Z: p.z, X: k[0], Y: k[1]}
-	for _, c := range o.cells {
-		page.Cells = append(page.Cells, *c)
-	}
-	sortCells(page.Cells)
-	p.ready = append(p.ready, page)
-	p.up = append(p.up, pageCell(page))
-}
-
-// take hands out the pages that are ready when there are enough of them.
-func (p *pager) take(enough int) []store.SummaryPage {
-	if p.hold || len(p.ready) < enough {
-		return nil
-	}
-	pages := p.ready
-	p.ready = nil
-	return pages
-}
-
-// withoutCounts drops the counts by value of all that was noted, and of all
-// that will be.
-func (p *pager) withoutCounts() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.bare, p.hold = true, false
-	for _, o := range p.open {
-		for _, c := range o.cells {
-			dropCounts(&c.Summary)
-		}
-	}
-	for _, page := range p.ready {
-		for i := range page.Cells {
-			dropCounts(&page.Cells[i].Summary)
-		}
-	}
-	for i := range p.up {
-		dropCounts(&p.up[i].Summary)
-	}
-}
-
-// finish stores what is left and the pages of pages, and gives the summary of
-// the whole level.
-func (p *pager) finish(ctx context.Context) (total rasterbase.Summary, err error) {
-	p.hold = false
-	for k, o := range p.open {
-		p.close(k, o)
-	}
-	cells := p.up
-	for depth := 1; len(cells) > 0; depth++ {
-		sortCells(cells)
-		last := len(cells) == 1 && cells[0].X == 0 && cells[0].Y == 0
-		if last {
-			total = cells[0].Summary
-			break
-		}
-		cells = p.join(depth, cells)
-	}
-	if total.Bands == nil {
-		total.Bands = make([]rasterbase.BandSummary, len(p.rev.Bands))
-	}
-	return total, p.put(ctx, p.take(0))
-}
-
-// join makes the pages of a depth from the cells of the pages below, and gives
-// a cell for each of them.
-func (p *pager) join(depth int, cells []store.SummaryCell) (up []store.SummaryCell) {
+// pagesOf puts the summaries of tiles of one level into pages of 16x16. Empty
+// tiles are left out.
+func pagesOf(kind rasterbase.Kind, z int, cells []store.SummaryCell) []store.SummaryPage {
 	byPage := map[[2]int]int{}
 	var pages []store.SummaryPage
+	sortCells(cells)
 	for _, c := range cells {
+		if c.Empty() {
+			continue
+		}
 		k := [2]int{c.X / store.PageSize, c.Y / store.PageSize}
 		i, ok := byPage[k]
 		if !ok {
 			i = len(pages)
 			byPage[k] = i
-			pages = append(pages, store.SummaryPage{Kind: p.kind, Z: p.z, Depth: depth, X: k[0], Y: k[1]})
+			pages = append(pages, store.SummaryPage{Kind: kind, Z: z, X: k[0], Y: k[1]})
 		}
 		pages[i].Cells = append(pages[i].Cells, c)
 	}
-	for _, page := range pages {
-		up = append(up, pageCell(page))
+	return pages
+}
+
+// putPages stores what a chunk knows of some pages. Cells that other chunks
+// have put there stay.
+func putPages(ctx context.Context, tx store.Tx, rev rasterbase.RevisionID, pages []store.SummaryPage) error {
+	whole := slices.Clone(pages)
+	for i, p := range whole {
+		q := store.SummaryQuery{Revision: rev, Kind: p.Kind, Z: p.Z, Pages: &store.PageBox{MinX: p.X, MinY: p.Y, MaxX: p.X, MaxY: p.Y}}
+		for old, err := range tx.Revisions().Summaries(ctx, q) {
+			if err != nil {
+				return err
+			}
+			whole[i].Cells = joinCells(old.Cells, p.Cells)
+		}
 	}
-	p.ready = append(p.ready, pages...)
-	return up
+	return tx.Revisions().PutSummaries(ctx, rev, whole)
+}
+
+// joinCells adds the newer cells of a page to those that it has.
+func joinCells(old, newer []store.SummaryCell) []store.SummaryCell {
+	at := make(map[[2]int]bool, len(newer))
+	for _, c := range newer {
+		at[[2]int{c.X, c.Y}] = true
+	}
+	all := slices.Clone(newer)
+	for _, c := range old {
+		if !at[[2]int{c.X, c.Y}] {
+			all = append(all, c)
+		}
+	}
+	sortCells(all)
+	return all
+}
+
+// level joins the summaries of a level whose tiles are all there: it stores the
+// pages of pages, and gives the summary of the whole and how many tiles are not
+// empty. Cells are joined in their order, so that the result does not depend on
+// who made them when.
+func (r *run) level(ctx context.Context, kind rasterbase.Kind, z int) (total rasterbase.Summary, tiles int64, err error) {
+	var cells []store.SummaryCell
+	err = r.store().Catalog().View(ctx, func(tx store.Tx) error {
+		cells, tiles = nil, 0
+		for page, err := range tx.Revisions().Summaries(ctx, store.SummaryQuery{Revision: r.rev.ID, Kind: kind, Z: z}) {
+			if err != nil {
+				return err
+			}
+			tiles += int64(len(page.Cells))
+			cells = append(cells, pageCell(page))
+		}
+		return nil
+	})
+	if err != nil {
+		return total, 0, fmt.Errorf("read summaries: %w", err)
+	}
+	var upper []store.SummaryPage
+	for depth := 1; len(cells) > 0; depth++ {
+		sortCells(cells)
+		if len(cells) == 1 && cells[0].X == 0 && cells[0].Y == 0 {
+			total = cells[0].Summary
+			break
+		}
+		pages := pagesOf(kind, z, cells)
+		cells = nil
+		for i := range pages {
+			pages[i].Depth = depth
+			cells = append(cells, pageCell(pages[i]))
+		}
+		upper = append(upper, pages...)
+	}
+	if total.Bands == nil {
+		total.Bands = make([]rasterbase.BandSummary, len(r.rev.Bands))
+	}
+	return total, tiles, r.putSummaries(ctx, upper)
 }
 
 // pageCell is the cell that a page is for the page above it.
@@ -170,42 +116,56 @@ func pageCell(page store.SummaryPage) store.SummaryCell {
 	return up
 }
 
-func (p *pager) put(ctx context.Context, pages []store.SummaryPage) error {
-	for len(pages) > 0 {
-		n := min(pagesAtOnce, len(pages))
-		err := p.store().Catalog().Update(ctx, func(tx store.Tx) error {
-			return tx.Revisions().PutSummaries(ctx, p.rev.ID, pages[:n])
+func (r *run) putSummaries(ctx context.Context, pages []store.SummaryPage) error {
+	for some := range slices.Chunk(pages, pagesAtOnce) {
+		err := r.store().Catalog().Update(ctx, func(tx store.Tx) error {
+			return tx.Revisions().PutSummaries(ctx, r.rev.ID, some)
 		})
 		if err != nil {
 			return fmt.Errorf("write summaries: %w", err)
 		}
-		pages = pages[n:]
 	}
 	return nil
 }
 
-func dropCounts(s *rasterbase.Summary) {
-	for i := range s.Bands {
-		s.Bands[i].Counts = nil
+// withoutCounts drops the counts by value from the summaries of the base tiles,
+// row of pages by row.
+func (r *run) withoutCounts(ctx context.Context) error {
+	_, rows := r.plan.baseGrid()
+	for y := 0; y*store.PageSize < rows; y++ {
+		var pages []store.SummaryPage
+		err := r.store().Catalog().View(ctx, func(tx store.Tx) error {
+			pages = nil
+			q := store.SummaryQuery{Revision: r.rev.ID, Kind: rasterbase.Base,
+				Pages: &store.PageBox{MinY: y, MaxY: y, MaxX: r.plan.Grid.Width}}
+			for page, err := range tx.Revisions().Summaries(ctx, q) {
+				if err != nil {
+					return err
+				}
+				if dropCounts(page.Cells) {
+					pages = append(pages, page)
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			err = r.putSummaries(ctx, pages)
+		}
+		if err != nil {
+			return fmt.Errorf("leave out counts by value: %w", err)
+		}
 	}
+	return nil
 }
 
-// tileSet tells which base tiles of a band set are stored.
-type tileSet struct {
-	cols int
-	bits []uint64
-}
-
-func newTileSet(cols, rows int) *tileSet {
-	return &tileSet{cols: cols, bits: make([]uint64, (cols*rows+63)/64)}
-}
-
-func (t *tileSet) add(x, y int) {
-	i := y*t.cols + x
-	t.bits[i/64] |= 1 << (i % 64)
-}
-
-func (t *tileSet) has(x, y int) bool {
-	i := y*t.cols + x
-	return t.bits[i/64]&(1<<(i%64)) != 0
+// dropCounts drops the counts by value of cells, and tells whether there were
+// any.
+func dropCounts(cells []store.SummaryCell) (some bool) {
+	for _, c := range cells {
+		for i := range c.Bands {
+			some = some || c.Bands[i].Counts != nil
+			c.Bands[i].Counts = nil
+		}
+	}
+	return some
 }

@@ -13,11 +13,16 @@ import (
 // warper makes the tiles of the warp's zoom, a block at a time. It belongs to
 // one goroutine.
 type warper struct {
-	*pyramidStage
+	*pyramidChunk
+	*warpBuffers
 	kernel resample.Kernel
-	places resample.Places
 	boxes  []xyz.Box           // that the block touches
 	leaves map[xyz.Tile][]leaf // of the block's tiles
+}
+
+// warpBuffers is memory that is used for one block after the other.
+type warpBuffers struct {
+	places resample.Places
 	bufs   map[rasterbase.PixelType]*bandWindow
 	valid  []uint8
 }
@@ -26,28 +31,35 @@ type warper struct {
 // where the source is denser, a tile is warped in parts.
 const windowPixels = 1 << 22
 
-func newWarper(s *pyramidStage) *warper {
+func newWarper(s *pyramidChunk, slot *slot) *warper {
 	n := s.rev.TileSize * s.rev.TileSize
+	if slot.warp == nil || len(slot.warp.valid) != n {
+		slot.warp = &warpBuffers{
+			places: resample.Places{X: make([]float64, n), Y: make([]float64, n)},
+			bufs:   map[rasterbase.PixelType]*bandWindow{},
+			valid:  make([]uint8, n),
+		}
+	}
 	metres := xyz.Resolution(s.plan.warpZoom, s.rev.TileSize)
 	return &warper{
-		pyramidStage: s,
+		pyramidChunk: s,
+		warpBuffers:  slot.warp,
 		kernel: resample.Kernel{
 			Method: s.rev.Resampling,
 			ScaleX: 1 / (s.plan.resolution.colsPerMetre * metres),
 			ScaleY: 1 / (s.plan.resolution.rowsPerMetre * metres),
 		},
-		places: resample.Places{X: make([]float64, n), Y: make([]float64, n)},
-		bufs:   map[rasterbase.PixelType]*bandWindow{},
-		valid:  make([]uint8, n),
 	}
 }
 
 // prepare finds the places of the pixels of all tiles of a block.
 func (w *warper) prepare(ctx context.Context, block xyz.Tile) error {
 	w.boxes = touching(w.plan.boxes, block)
-	var tiles []xyz.Tile
-	w.tiles(block, &tiles)
-	leaves, err := mesh(ctx, w.source, tiles, w.rev.TileSize)
+	if w.stage.stored {
+		return nil
+	}
+	tiles := tilesAt(nil, w.boxes, block, w.stage.leaf)
+	leaves, err := mesh(ctx, w.src.source, tiles, w.rev.TileSize)
 	if err != nil {
 		return err
 	}
@@ -56,18 +68,6 @@ func (w *warper) prepare(ctx context.Context, block xyz.Tile) error {
 		w.leaves[t] = leaves[i]
 	}
 	return nil
-}
-
-func (w *warper) tiles(t xyz.Tile, out *[]xyz.Tile) {
-	switch {
-	case !w.touches(t):
-	case t.Z == w.plan.warpZoom:
-		*out = append(*out, t)
-	default:
-		for _, c := range t.Children() {
-			w.tiles(c, out)
-		}
-	}
 }
 
 func (w *warper) touches(t xyz.Tile) bool { return len(touching(w.boxes, t)) > 0 }

@@ -102,6 +102,24 @@ func (r *Runner) RunOne(ctx context.Context, id store.JobID) (*store.Job, error)
 	return last, nil
 }
 
+// RunGroup works on the jobs of a group, so many at once, until done answers
+// true; it is asked after each job and each wait. The error is that of ctx when
+// that ends before.
+func (r *Runner) RunGroup(ctx context.Context, group string, concurrency int, done func(context.Context) (bool, error)) error {
+	over := false
+	err := r.store.Queue().Work(ctx, store.WorkOptions{
+		Handlers: r.handlers, Group: group, Concurrency: concurrency,
+		Until: func(ctx context.Context) (_ bool, err error) {
+			over, err = done(ctx)
+			return over, err
+		},
+	})
+	if err == nil && !over {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
 // RunDue runs the jobs of some kinds that are due now, and returns when none is
 // left.
 func (r *Runner) RunDue(ctx context.Context, kinds ...string) error {

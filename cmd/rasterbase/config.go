@@ -27,6 +27,7 @@ type config struct {
 	WorkDir          string
 	BatchSize        int
 	ParseMemory      int64 // bytes
+	SingleTask       bool
 	MaxSourceBytes   int64
 	MinFreeDisk      int64
 	AllowedHosts     fetch.Hosts

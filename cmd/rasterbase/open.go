@@ -157,6 +157,7 @@ func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.
 		Workers:    coresOfParse(cores, c.ParseMemory),
 		BatchSize:  c.BatchSize,
 		WorkDir:    c.WorkDir,
+		SingleTask: c.SingleTask,
 		Visibility: c.Visibility,
 		Limits:     ingest.Limits{SourceBytes: c.MaxSourceBytes, FreeDisk: max(1, c.MinFreeDisk)},
 	}), nil

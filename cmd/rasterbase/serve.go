@@ -70,6 +70,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	defer parser.Close()
 	limitMemory(conf, conf.Workers, servingMemory)
 	handler, err := newHandler(conf, st, log)
 	if err != nil {

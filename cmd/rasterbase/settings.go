@@ -31,10 +31,11 @@ var settings = []setting{
 	{"database_url", "URL", "", "PostgreSQL database with PostGIS that keeps everything, postgres://user:password@host:port/name; the data folder when empty.", setDatabaseURL},
 	{"schema", "NAME", "rasterbase", "Schema of the database that all tables are in.", setString(func(c *config) *string { return &c.Schema })},
 	{"tilesize", "PIXELS", "256", "Width of a tile, 64 to 1024 and even. Layers keep the size that they were parsed with.", setTileSize},
-	{"workers", "N", "2", "Parses at once in a server.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
+	{"workers", "N", "2", "Parses, or parts of large ones, at once in a server.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
 	{"workdir", "DIR", "", "Folder for temporary files; the system's when empty.", setString(func(c *config) *string { return &c.WorkDir })},
 	{"batch_step_size", "N", "100", "Tiles written to the store at once.", setInt(func(c *config) *int { return &c.BatchSize }, 1, 100_000)},
 	{"parse_memory", "BYTES", "512MiB", "Memory that one parse may take, its GDAL process included; at least 256MiB.", setParseMemory},
+	{"parse_single_task", "true|false", "false", "Keep each parse in one job, however large; otherwise workers share large ones.", setSingleTask},
 	{"max_source_bytes", "BYTES", "100GiB", "Largest raster file that is accepted, unpacked.", setSourceBytes},
 	{"min_free_disk", "BYTES", "256MiB", "Space that a source file leaves free on the disk of the data folder.", setBytes(func(c *config) *int64 { return &c.MinFreeDisk })},
 	{"allowed_hosts", "HOSTS", "", "Hosts that files may be downloaded from although their addresses are private: names, *.example.org, addresses and networks, with a port or without, separated by commas.", setAllowedHosts},
@@ -61,7 +62,6 @@ var later = map[string]string{
 	"RASTER_TILES_URL":             "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
 	"RASTER_SOURCES_URL":           "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
 	"RASTER_USE_QUEUE":             "a server always parses in the background in this version",
-	"RASTER_PARSE_SINGLE_TASK":     "a parse is always a single job in this version",
 	"RASTER_COMPRESS_METHOD":       "this version writes no GeoTIFF files yet",
 	"RASTER_EXPORT_MAX_PIXELS":     "this version has no exports yet",
 	"RASTER_ALLOWED_PATHS":         "this version imports from the command line only",
@@ -156,6 +156,15 @@ func setParseMemory(c *config, s string) error {
 		return fmt.Errorf("%s is too little to parse with, give 256MiB or more", s)
 	}
 	c.ParseMemory = n
+	return nil
+}
+
+func setSingleTask(c *config, s string) error {
+	v, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("%q is not true or false", s)
+	}
+	c.SingleTask = v
 	return nil
 }
 

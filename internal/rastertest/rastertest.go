@@ -3,6 +3,7 @@
 package rastertest
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"sync/atomic"
@@ -22,6 +23,9 @@ type Source struct {
 	Value func(band, col, row int) float64
 	// Mask tells which pixels are valid; nil: the raster has no mask.
 	Mask func(band, col, row int) bool
+	// BlockWidth is the width of the blocks that the file is said to be stored
+	// in; 0: that of the raster.
+	BlockWidth int
 }
 
 // Opener opens sources by the name of the file, whatever the file holds.
@@ -69,7 +73,7 @@ type dataset struct {
 func (d *dataset) Info() ingest.Info {
 	return ingest.Info{
 		Driver: "MEM", Grid: d.Grid, CRS: rasterbase.CRS{SRID: d.SRID, Name: "test"}, Bands: d.Bands,
-		HasMask: d.Mask != nil, BlockWidth: d.Grid.Width, BlockHeight: 1,
+		HasMask: d.Mask != nil, BlockWidth: cmp.Or(d.BlockWidth, d.Grid.Width), BlockHeight: 1,
 	}
 }
 
