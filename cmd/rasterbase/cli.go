@@ -27,6 +27,7 @@ type cli struct {
 	Config string `help:"Read settings from this file; rasterbase.json of the current folder, if there is one, otherwise." placeholder:"FILE" env:"RASTER_CONFIG"`
 
 	Serve     serveCmd   `cmd:"" help:"Serve tiles over HTTP and parse what is imported."`
+	Worker    workerCmd  `cmd:"" help:"Parse what is imported, without serving."`
 	Import    importCmd  `cmd:"" help:"Add raster files as layers and wait until they are parsed."`
 	Layers    layersCmd  `cmd:"" help:"List, show, delete and parse layers again."`
 	Legends   legendsCmd `cmd:"" help:"List, show, import and export legends."`
@@ -62,7 +63,7 @@ func printHelp(o kong.HelpOptions, ctx *kong.Context) error {
 	if n := ctx.Selected(); n != nil {
 		name = n.Name
 	}
-	if name != "serve" && name != "config" {
+	if name != "serve" && name != "worker" && name != "config" {
 		for _, f := range ctx.Model.Flags {
 			if f.Group != nil && f.Group.Key == settingsGroup && f.Name != "data" && f.Name != "database-url" && f.Name != "schema" {
 				f.Hidden = true

@@ -31,7 +31,7 @@ var settings = []setting{
 	{"database_url", "URL", "", "PostgreSQL database with PostGIS that keeps everything, postgres://user:password@host:port/name; the data folder when empty.", setDatabaseURL},
 	{"schema", "NAME", "rasterbase", "Schema of the database that all tables are in.", setString(func(c *config) *string { return &c.Schema })},
 	{"tilesize", "PIXELS", "256", "Width of a tile, 64 to 1024 and even. Layers keep the size that they were parsed with.", setTileSize},
-	{"workers", "N", "2", "Parses, or parts of large ones, at once in a server.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
+	{"workers", "N", "2", "Parses, or parts of large ones, at once in a server or worker.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
 	{"workdir", "DIR", "", "Folder for temporary files; the system's when empty.", setString(func(c *config) *string { return &c.WorkDir })},
 	{"batch_step_size", "N", "100", "Tiles written to the store at once.", setInt(func(c *config) *int { return &c.BatchSize }, 1, 100_000)},
 	{"parse_memory", "BYTES", "512MiB", "Memory that one parse may take, its GDAL process included; at least 256MiB.", setParseMemory},
