@@ -76,8 +76,8 @@ func (db *DB) crsAdded(ctx context.Context, c sqlcatalog.Conn, crs rasterbase.CR
 		return fmt.Errorf("looking at spatial_ref_sys: %w", err)
 	}
 	if !allowed {
-		db.o.Logger.WarnContext(ctx, "the role of the database may not add a CRS to spatial_ref_sys: QGIS and GDAL will not know it",
-			"srid", crs.SRID, "name", crs.Name)
+		db.o.Logger.ErrorContext(ctx, "SQL, GDAL and QGIS will not know a CRS: this role may not add it. GRANT INSERT ON "+db.spatial+
+			".spatial_ref_sys TO this role; the next command adds it then", "srid", crs.SRID, "name", crs.Name)
 		return nil
 	}
 	_, err := c.Exec(ctx, `INSERT INTO `+db.spatial+`.spatial_ref_sys (srid, auth_name, auth_srid, srtext, proj4text)
@@ -86,4 +86,19 @@ func (db *DB) crsAdded(ctx context.Context, c sqlcatalog.Conn, crs rasterbase.CR
 		return fmt.Errorf("adding srid %d to spatial_ref_sys: %w", crs.SRID, err)
 	}
 	return nil
+}
+
+// addMissingCRSs tells PostGIS of CRSs that could not be added when they came,
+// if the role may by now.
+func (db *DB) addMissingCRSs(ctx context.Context) error {
+	missing := ` FROM ` + db.table("custom_crs") + ` c WHERE length(c.wkt) <= $1
+		AND NOT EXISTS (SELECT 1 FROM ` + db.spatial + `.spatial_ref_sys s WHERE s.srid = c.srid)`
+	var add bool
+	err := db.pool.QueryRow(ctx, `SELECT has_table_privilege($2, 'INSERT') AND EXISTS (SELECT 1`+missing+`)`,
+		longestText, db.spatial+".spatial_ref_sys").Scan(&add)
+	if err == nil && add {
+		_, err = db.pool.Exec(ctx, `INSERT INTO `+db.spatial+`.spatial_ref_sys (srid, auth_name, auth_srid, srtext, proj4text)
+			SELECT c.srid, 'rasterbase', c.srid, c.wkt, ''`+missing+` ON CONFLICT (srid) DO NOTHING`, longestText)
+	}
+	return db.storageError(err, "adding CRSs to spatial_ref_sys")
 }

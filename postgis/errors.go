@@ -20,6 +20,9 @@ import (
 const (
 	codeForeignKey    = "23503"
 	codeDependent     = "2BP01"
+	codeNoDatabase    = "3D000"
+	codeNotAllowed    = "28000"
+	codeWrongPassword = "28P01"
 	codeUnique        = "23505"
 	codeExclusion     = "23P01"
 	codeSerialization = "40001"
@@ -76,7 +79,7 @@ func (db *DB) storageError(err error, format string, args ...any) error {
 		return fmt.Errorf("%s: writing where only reading is allowed: %w", doing, err)
 	}
 	if isConnectionLoss(err) {
-		return rasterbase.Errorf(rasterbase.Busy, "%s: the connection to the database was lost: %w", doing, withoutPassword(err))
+		return &rasterbase.Error{Code: rasterbase.Busy, Message: doing + ": the database does not answer", Err: withoutPassword(err)}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
@@ -102,11 +105,30 @@ func isConnectionLoss(err error) bool {
 	return pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// connectError is the error of a database that does not answer.
+// connectError is the error of a database that cannot be used. What the server
+// said is told in one line; several addresses and modes may have been tried.
 func connectError(err error) error {
-	return rasterbase.Errorf(rasterbase.Busy, "the database does not answer: %w", withoutPassword(err)).
-		WithHint("look at the database's address (RASTER_DATABASE_URL of the program), and whether the server runs and lets this user in")
+	e := &rasterbase.Error{Code: rasterbase.Busy, Message: "the database does not answer", Err: withoutPassword(lastLine{err})}
+	switch code := sqlState(err); code {
+	case codeNoDatabase:
+		e.Code, e.Message = rasterbase.NotFound, "there is no such database"
+		return e.WithHint("make it with createdb, or look at the database's address (RASTER_DATABASE_URL of the program)")
+	case codeWrongPassword, codeNotAllowed:
+		e.Code, e.Message = rasterbase.Unauthorized, "the database does not let this user in"
+		return e.WithHint("look at user and password in the database's address (RASTER_DATABASE_URL of the program), and at the server's pg_hba.conf")
+	}
+	return e.WithHint("look at the database's address (RASTER_DATABASE_URL of the program), and whether the server runs")
 }
+
+// lastLine shows the last line of an error only.
+type lastLine struct{ error }
+
+func (e lastLine) Error() string {
+	text := strings.TrimSpace(e.error.Error())
+	return strings.TrimSpace(text[strings.LastIndex(text, "\n")+1:])
+}
+
+func (e lastLine) Unwrap() error { return e.error }
 
 // noExtension is the error of a database without PostGIS.
 func noExtension(name string) *rasterbase.Error {

@@ -132,6 +132,9 @@ func New(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 	if db.o.Clock == nil {
 		db.o.Clock = clock
 	}
+	if err := db.addMissingCRSs(ctx); err != nil {
+		return nil, err
+	}
 	db.catalog = sqlcatalog.New(db.dialect())
 	db.queue = leasequeue.New(backend{db}, leasequeue.Options{Logger: db.o.Logger, Clock: db.o.Clock,
 		Lease: db.o.Queue.Lease, Heartbeat: db.o.Queue.Heartbeat, Poll: db.o.Queue.Poll, GiveUp: db.o.Queue.GiveUp})

@@ -191,7 +191,8 @@ func (t *Table) find(ctx context.Context) error {
 
 func (t *Table) noTable(ctx context.Context) error {
 	e := rasterbase.Errorf(rasterbase.NotFound, "there is no table %s", t.ref.title()).WithField("table")
-	rows, err := t.tx.Query(ctx, `SELECT r_table_schema || '.' || r_table_name FROM `+t.raster+`.raster_columns ORDER BY 1 LIMIT 10`)
+	rows, err := t.tx.Query(ctx, `SELECT r_table_schema || '.' || r_table_name FROM `+t.raster+`.raster_columns
+		WHERE to_regclass(quote_ident(r_table_schema) || '.`+historyTable+`') IS NULL ORDER BY 1 LIMIT 10`)
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (t *Table) noTable(ctx context.Context) error {
 	if len(names) == 0 {
 		return e.WithHint("the database has no table with a raster column; raster2pgsql makes one")
 	}
-	return e.WithHint("there are %s; names of tables are in lower case unless they were quoted", strings.Join(names, ", "))
+	return e.WithHint("there are %s; a schema is named apart (schema=…), and names are in lower case unless they were quoted", strings.Join(names, ", "))
 }
 
 func (t *Table) findColumn(ctx context.Context, oid uint32) error {

@@ -236,7 +236,7 @@ func masked(s string) string {
 		return s
 	}
 	u, err := url.Parse(s)
-	if err != nil {
+	if before, _, _ := strings.Cut(s, "?"); err != nil || strings.Count(before, "@") > 1 {
 		return "…"
 	}
 	hidden := false

@@ -26,7 +26,7 @@ type database struct{ url, schema string }
 // and is none that the database knows.
 func newDatabase(address, schema string) (database, error) {
 	u, err := url.Parse(address)
-	if err != nil || strings.Count(authority(address), "@") > 1 {
+	if before, _, _ := strings.Cut(address, "?"); err != nil || strings.Count(before, "@") > 1 {
 		return database{}, rasterbase.Errorf(rasterbase.Invalid, "the address of the database cannot be read").
 			WithHint("write postgres://user:password@host:port/database; special characters in the password as %%XX, an @ as %%40")
 	}
@@ -38,13 +38,6 @@ func newDatabase(address, schema string) (database, error) {
 		address = u.String()
 	}
 	return database{address, schema}, nil
-}
-
-// authority is the part of an address between the scheme and the path.
-func authority(address string) string {
-	_, rest, _ := strings.Cut(address, "://")
-	part, _, _ := strings.Cut(rest, "/")
-	return part
 }
 
 // options are those of the store.

@@ -133,8 +133,8 @@ func connect(ctx context.Context, address string) (*pgxpool.Pool, error) {
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, rasterbase.Errorf(rasterbase.Busy, "the database %s does not answer", masked(address)).
-			WithHint("look whether the server runs and lets this user in")
+		e := &rasterbase.Error{Code: rasterbase.Busy, Message: "the database " + masked(address) + " does not answer", Err: err}
+		return nil, e.WithHint("look whether the server runs and lets this user in")
 	}
 	return pool, nil
 }

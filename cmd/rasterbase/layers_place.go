@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,9 @@ func (c *layersListCmd) place() (orb.Geometry, error) {
 	case c.At != nil && len(c.At) != 2:
 		return nil, usageError{rasterbase.Errorf(rasterbase.Invalid, "a place has two numbers, not %d", len(c.At)).
 			WithHint("--at LON,LAT").WithField("at")}
+	case c.At != nil && math.Abs(c.At[1]) > 90 || len(b) == 4 && max(math.Abs(b[1]), math.Abs(b[3])) > 90:
+		return nil, usageError{rasterbase.Errorf(rasterbase.Invalid, "there is no latitude beyond 90 degrees").
+			WithHint("longitude comes first: --at LON,LAT, --bbox W,S,E,N")}
 	case c.At != nil:
 		return orb.Point{c.At[0], c.At[1]}, nil
 	case len(b) != 4:

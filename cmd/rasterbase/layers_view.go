@@ -18,7 +18,7 @@ type layersViewCmd struct {
 
 // Help is the longer text of "layers view --help".
 func (*layersViewCmd) Help() string {
-	return `It makes database views of the layer's tiles, for SQL, GDAL and QGIS: one of the base tiles, which are the file's own pixels, and one of the max zoom's tiles in EPSG:3857. They follow the layer when it is parsed again, and go with it. Printed with them are the table that each shows now and how to open it.
+	return `It makes database views of the layer's tiles, for SQL, GDAL and QGIS: one of the base tiles, which are the file's own pixels, and one of the max zoom's tiles in EPSG:3857. They follow the layer when it is parsed again, and go with it. Printed with them are the table that each shows now and how to open it; a password is left out, GDAL and QGIS take it from ~/.pgpass or PGPASSWORD.
 
 Only a layer in a PostGIS database has views.`
 }

@@ -34,7 +34,7 @@ func (c *migrateCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.stdout, "the store in %s is up to date\n", conf.Data)
+		fmt.Fprintf(a.stdout, "RASTER_DATABASE_URL is not set; the store in the folder %s is up to date\n", conf.Data)
 		return st.Close()
 	}
 	d, err := newDatabase(conf.DatabaseURL, conf.Schema)

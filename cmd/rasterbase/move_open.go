@@ -25,7 +25,7 @@ func storeFolder(name string) (dir string, ok bool) {
 // checkStoreURL refuses what is no store's name.
 func checkStoreURL(name string) error {
 	dir, ok := storeFolder(name)
-	if ok && dir != "" || isPostgres(name) {
+	if ok && dir != "" && !strings.Contains(name, "password=") || isPostgres(name) {
 		return nil
 	}
 	return usageError{rasterbase.Errorf(rasterbase.Invalid, "%q is not a store", masked(name)).

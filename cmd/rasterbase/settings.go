@@ -29,7 +29,7 @@ var settings = []setting{
 	{"addr", "HOST:PORT", "127.0.0.1:8080", "Address to serve on; :8080 is every interface.", setAddr},
 	{"data", "DIR", "./rasterbase-data", "Folder that keeps everything, unless there is a database.", setString(func(c *config) *string { return &c.Data })},
 	{"database_url", "URL", "", "PostgreSQL database with PostGIS that keeps everything, postgres://user:password@host:port/name; the data folder when empty.", setDatabaseURL},
-	{"schema", "NAME", "rasterbase", "Schema of the database that all tables are in.", setString(func(c *config) *string { return &c.Schema })},
+	{"schema", "NAME", "rasterbase", "Schema of the database that all tables are in, in lower case.", setString(func(c *config) *string { return &c.Schema })},
 	{"tilesize", "PIXELS", "256", "Width of a tile, 64 to 1024 and even. Layers keep the size that they were parsed with.", setTileSize},
 	{"workers", "N", "2", "Parses, or parts of large ones, at once in a server or worker.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
 	{"workdir", "DIR", "", "Folder for temporary files; the system's when empty.", setString(func(c *config) *string { return &c.WorkDir })},

@@ -46,6 +46,9 @@ func (q *Queue) Work(ctx context.Context, o store.WorkOptions) (err error) {
 		pause := q.o.Poll
 		if free > 0 {
 			pause, err = q.fill(ctx, w, &free, start)
+			if err != nil && looking.since.IsZero() { // once, until it works again
+				q.o.Logger.ErrorContext(ctx, "looking for jobs", "error", err)
+			}
 			if err = looking.tried(err, q.o.GiveUp); err != nil {
 				return err
 			}
@@ -101,7 +104,6 @@ func (q *Queue) fill(ctx context.Context, w Wanted, free *int, start func(*Lease
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			q.o.Logger.ErrorContext(ctx, "looking for jobs", "error", err)
 			return poll, fmt.Errorf("looking for jobs: %w", err)
 		}
 		return poll, nil
