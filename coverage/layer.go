@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -258,7 +259,7 @@ func (c *Layer) assemble(ctx context.Context, r WindowRequest, bands []int) (*ra
 			}
 		}
 	}
-	if out.Validity != nil && allSet(out.Validity) {
+	if out.Validity != nil && bytes.IndexByte(out.Validity, 0) < 0 {
 		out.Validity = nil
 	}
 	return out, nil
@@ -314,19 +315,11 @@ func mergeValidity(out, src *raster.Raster, window, tile raster.Rect, first bool
 
 // empty makes a raster of invalid pixels with the bands' types and nodata.
 func (c *Layer) empty(r WindowRequest, bands []int) *raster.Raster {
-	out := &raster.Raster{Grid: c.grid(r), SRID: c.srid(r.Level)}
-	n := r.Width * r.Height
-	for _, b := range bands {
-		band := raster.BandOf(c.rev.Bands[b])
-		band.Pixels = raster.NewPixels(band.Type, n)
-		if band.HasNodata {
-			raster.Fill(band.Pixels, band.Nodata)
-		} else if out.Validity == nil {
-			out.Validity = make([]uint8, n)
-		}
-		out.Bands = append(out.Bands, band)
+	stored := make([]raster.Band, len(bands))
+	for i, b := range bands {
+		stored[i] = raster.BandOf(c.rev.Bands[b])
 	}
-	return out
+	return raster.NewInvalid(c.grid(r), c.srid(r.Level), stored...)
 }
 
 // grid places a window in its level's CRS.

@@ -107,12 +107,3 @@ func sameInts(a, b []int) bool {
 	}
 	return true
 }
-
-func allSet(v []uint8) bool {
-	for _, b := range v {
-		if b == 0 {
-			return false
-		}
-	}
-	return true
-}

@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -189,7 +190,7 @@ func (c *Layer) join(l Level, a TileAddress, stored []*raster.Raster, sets, band
 			}
 		}
 	}
-	if out.Validity != nil && allSet(out.Validity) {
+	if out.Validity != nil && bytes.IndexByte(out.Validity, 0) < 0 {
 		out.Validity = nil
 	}
 	return out

@@ -6,6 +6,7 @@ package gdal
 import "C"
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -257,14 +258,14 @@ func (r reader) masks() ([][]uint8, error) {
 				shared = out[i]
 			}
 		}
-		all = all && allValid(out[i])
+		all = all && bytes.IndexByte(out[i], 0) < 0
 	}
 	if all {
 		return nil, nil
 	}
 	for i := range out {
 		if out[i] == nil {
-			out[i] = opaque(r.w.Width * r.w.Height)
+			out[i] = bytes.Repeat([]byte{255}, r.w.Width*r.w.Height)
 		}
 	}
 	return out, nil
@@ -284,23 +285,6 @@ func join(m, other []uint8) []uint8 {
 		if v == 0 {
 			m[i] = 0
 		}
-	}
-	return m
-}
-
-func allValid(m []uint8) bool {
-	for _, v := range m {
-		if v == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func opaque(n int) []uint8 {
-	m := make([]uint8, n)
-	for i := range m {
-		m[i] = 255
 	}
 	return m
 }

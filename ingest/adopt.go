@@ -308,20 +308,11 @@ func (a *adoption) reduced(ctx context.Context, t xyz.Tile, below map[xyz.Tile]b
 
 // blank is a tile of invalid pixels.
 func (a *adoption) blank(set int) *raster.Raster {
-	n := a.rev.TileSize * a.rev.TileSize
-	r := &raster.Raster{}
-	r.Width, r.Height = a.rev.TileSize, a.rev.TileSize
+	var bands []raster.Band
 	for _, band := range a.rev.BandSet(set) {
-		b := raster.BandOf(a.rev.Bands[band])
-		b.Pixels = raster.NewPixels(b.Type, n)
-		if b.HasNodata {
-			raster.Fill(b.Pixels, b.Nodata)
-		} else if r.Validity == nil {
-			r.Validity = make([]uint8, n)
-		}
-		r.Bands = append(r.Bands, b)
+		bands = append(bands, raster.BandOf(a.rev.Bands[band]))
 	}
-	return r
+	return raster.NewInvalid(rasterbase.Grid{Width: a.rev.TileSize, Height: a.rev.TileSize}, 0, bands...)
 }
 
 // noteData widens the rectangle of valid pixels by those of a tile.

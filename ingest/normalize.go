@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"math"
 
 	"github.com/rasterbase/rasterbase/raster"
@@ -151,7 +152,7 @@ func equalMask[T raster.Number](p []T, nodata T) []uint8 {
 	for i, v := range p {
 		if v == nodata {
 			if mask == nil {
-				mask = ones(len(p))
+				mask = bytes.Repeat([]byte{255}, len(p))
 			}
 			mask[i] = 0
 		}
@@ -164,18 +165,10 @@ func floatMask[T float32 | float64](p []T, nodata T) []uint8 {
 	for i, v := range p {
 		if v-v != 0 || v == nodata {
 			if mask == nil {
-				mask = ones(len(p))
+				mask = bytes.Repeat([]byte{255}, len(p))
 			}
 			mask[i] = 0
 		}
-	}
-	return mask
-}
-
-func ones(n int) []uint8 {
-	mask := make([]uint8, n)
-	for i := range mask {
-		mask[i] = 255
 	}
 	return mask
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
@@ -44,7 +45,7 @@ func (t *Table) Read(ctx context.Context, w raster.Rect) (*raster.Raster, error)
 	if err := t.paint(ctx, out, w, batch); err != nil {
 		return nil, t.readError(err)
 	}
-	if out.Validity != nil && noneInvalid(out.Validity) {
+	if out.Validity != nil && !slices.Contains(out.Validity, 0) {
 		out.Validity = nil
 	}
 	return out, nil
@@ -74,33 +75,12 @@ func (t *Table) pixelBytes(pixels int) (n int) {
 	return n
 }
 
-func noneInvalid(v []uint8) bool {
-	for _, b := range v {
-		if b == 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // empty is a window of invalid pixels.
 func (t *Table) empty(w raster.Rect) *raster.Raster {
-	out := &raster.Raster{Grid: t.Grid, SRID: t.CRS.SRID}
-	out.OriginX, out.OriginY = t.Grid.World(float64(w.X), float64(w.Y))
-	out.Width, out.Height = w.Width, w.Height
-	for _, b := range t.Bands {
-		b.Pixels = raster.NewPixels(b.Type, w.Width*w.Height)
-		switch {
-		case b.HasNodata:
-			raster.Fill(b.Pixels, b.Nodata)
-		case b.Type.IsFloat():
-			raster.Fill(b.Pixels, math.NaN())
-		case out.Validity == nil:
-			out.Validity = make([]uint8, w.Width*w.Height)
-		}
-		out.Bands = append(out.Bands, b)
-	}
-	return out
+	g := t.Grid
+	g.OriginX, g.OriginY = t.Grid.World(float64(w.X), float64(w.Y))
+	g.Width, g.Height = w.Width, w.Height
+	return raster.NewInvalid(g, t.CRS.SRID, t.Bands...)
 }
 
 // paint fetches tiles and copies what they and a window have in common.

@@ -1,6 +1,7 @@
 package postgis
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -387,7 +388,7 @@ func (t *tiles) insert(k store.TileKey) string {
 func encode(r *raster.Raster, withValidity bool) (wkb []byte, validity bool, err error) {
 	if r.Validity == nil && withValidity {
 		c := *r
-		c.Validity = fullValidity(r.Width * r.Height)
+		c.Validity = bytes.Repeat([]byte{255}, r.Width*r.Height)
 		r = &c
 	}
 	wkb, err = r.MarshalBinary()
@@ -403,16 +404,8 @@ func decode(wkb []byte, validity bool) (*raster.Raster, error) {
 	if err := r.SplitValidity(); err != nil {
 		return nil, err
 	}
-	if !slices.Contains(r.Validity, 0) {
+	if bytes.IndexByte(r.Validity, 0) < 0 {
 		r.Validity = nil
 	}
 	return r, nil
-}
-
-func fullValidity(n int) []uint8 {
-	v := make([]uint8, n)
-	for i := range v {
-		v[i] = 255
-	}
-	return v
 }

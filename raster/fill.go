@@ -19,6 +19,27 @@ func BandOf(b rasterbase.Band) Band {
 	return out
 }
 
+// NewInvalid makes a raster of invalid pixels, whose bands have the types and
+// nodata given, in pixels of its own: they hold nodata, or NaN, or else Validity
+// says so.
+func NewInvalid(g rasterbase.Grid, srid int, bands ...Band) *Raster {
+	n := g.Width * g.Height
+	r := &Raster{Grid: g, SRID: srid}
+	for _, b := range bands {
+		b.Pixels = NewPixels(b.Type, n)
+		switch {
+		case b.HasNodata:
+			Fill(b.Pixels, b.Nodata)
+		case b.Type.IsFloat():
+			Fill(b.Pixels, math.NaN())
+		case r.Validity == nil:
+			r.Validity = make([]uint8, n)
+		}
+		r.Bands = append(r.Bands, b)
+	}
+	return r
+}
+
 // Fill sets all pixels to v.
 func Fill(p Pixels, v float64) {
 	n := p.Len()

@@ -274,3 +274,26 @@ func BenchmarkImage(b *testing.B) {
 		})
 	}
 }
+
+// No pixel of it is valid, whatever the band can say.
+func TestNewInvalid(t *testing.T) {
+	g := rasterbase.Grid{Width: 3, Height: 2, ScaleX: 1, ScaleY: -1}
+	for name, bands := range map[string][]raster.Band{
+		"nodata": {{Type: rasterbase.Uint8, HasNodata: true, Nodata: 7}},
+		"float":  {{Type: rasterbase.Float32}},
+		"whole":  {{Type: rasterbase.Int16}},
+		"mixed":  {{Type: rasterbase.Uint8, HasNodata: true}, {Type: rasterbase.Int16}, {Type: rasterbase.Float64}},
+	} {
+		r := raster.NewInvalid(g, 3857, bands...)
+		if err := r.Check(); err != nil || r.Grid != g || r.SRID != 3857 || len(r.Bands) != len(bands) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		for band := range r.Bands {
+			for i := range 6 {
+				if r.Valid(band, i) {
+					t.Errorf("%s: pixel %d of band %d is valid", name, i, band)
+				}
+			}
+		}
+	}
+}
