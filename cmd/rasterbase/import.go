@@ -101,6 +101,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	defer parser.Close() // another worker may have ended the parse
 	// A size asked for here belongs to the layer and stays with it.
 	if conf.Origin["tilesize"].From == "flag --tilesize" {
 		settings.TileSize = conf.TileSize

@@ -32,6 +32,7 @@ func (c *importCmd) djangoRaster(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	defer parser.Close() // another worker may have ended the parse
 	o := djangoraster.Options{Parser: parser, Schema: schema, Media: c.Media, Visibility: conf.Visibility, DryRun: c.DryRun}
 	if !c.DryRun {
 		o.Progress = func(done, of int, layer string) {

@@ -306,6 +306,7 @@ func (c *layersReparseCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	defer parser.Close() // another worker may have ended the parse
 	out := imported{Layers: []layerDoc{}}
 	for _, ref := range c.Layers {
 		doc, err := a.reparse(ctx, st, parser, ref)
