@@ -22,6 +22,7 @@ type Auth interface {
 // Principal is who a request comes from.
 type Principal struct {
 	Name string // empty: nobody
+	Role Role   // for an Auth that has roles; others may leave it empty
 }
 
 // Action is what a principal wants to do.

@@ -18,6 +18,7 @@ const (
 	Forbidden    Code = "forbidden"    // the principal may not do this
 	TooLarge     Code = "too large"    // a limit that the operator set is exceeded
 	Busy         Code = "busy"         // try again later
+	TooMany      Code = "too many"     // the sender asks too often, and has to wait
 	Unsupported  Code = "unsupported"  // the thing is right but this build or version cannot do it
 	Internal     Code = "internal"     // a fault of ours or of the storage; the cause is not for the client
 )

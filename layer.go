@@ -158,9 +158,12 @@ type Parse struct {
 	Error    string // why it failed, for the person who started it
 	Planned  int64  // tiles to make, base and pyramid; 0 until planned
 	Done     int64  // tiles made
-	Created  time.Time
-	Started  time.Time // zero while queued
-	Ended    time.Time // zero until ended
+	// Fetch is the address or path that the source is still to be fetched from,
+	// with its secrets; empty once it is kept. It is not for anybody to see.
+	Fetch   string
+	Created time.Time
+	Started time.Time // zero while queued
+	Ended   time.Time // zero until ended
 }
 
 // Percent is the share of the planned tiles that is made, 0 to 100.
@@ -172,6 +175,16 @@ func (p Parse) Percent() float64 {
 		return 0
 	}
 	return min(100, 100*float64(p.Done)/float64(p.Planned))
+}
+
+// Left estimates the time until all tiles are made, from the pace so far; it is
+// false while nothing can be said.
+func (p Parse) Left(now time.Time) (time.Duration, bool) {
+	taken := now.Sub(p.Started)
+	if p.Planned == 0 || p.Done <= 0 || p.Status.Ended() || p.Started.IsZero() || taken < time.Second {
+		return 0, false
+	}
+	return time.Duration(float64(taken) * float64(p.Planned-p.Done) / float64(p.Done)), true
 }
 
 // LogLine is one line of a parse's log.

@@ -8,9 +8,9 @@
 // [DB.WithTx] a host's transaction. The schema is made by [Migrate].
 //
 // Everything lives in one schema of the operator's choice: tables that are named
-// as what they hold (layers, revisions, legends, …), the history of migrations,
-// and the tables of tiles. Each revision has a table for each kind of tiles,
-// zoom and band set, named
+// as what they hold (layers, revisions, legends, users, tokens, uploads, …), the
+// history of migrations, and the tables of tiles. Each revision has a table for
+// each kind of tiles, zoom and band set, named
 //
 //	tiles_<layer>_<revision>_base
 //	tiles_<layer>_<revision>_z<zoom>       both with _s<band set> from the second set on

@@ -141,13 +141,17 @@ func pollReaders(t *testing.T, pool *pgxpool.Pool, tiles int64, version *atomic.
 }
 
 // attempted wants a parse to have failed once, with a reason in its log.
-func attempted(t *testing.T, db database, ticket ingest.Ticket) {
+func attempted(t *testing.T, db database, ticket rasterbase.Ticket) {
 	t.Helper()
 	err := db.Catalog().View(t.Context(), func(tx store.Tx) error {
-		job, err := tx.Jobs().Get(t.Context(), ticket.Job)
+		list, err := tx.Jobs().ListGroup(t.Context(), fmt.Sprintf("parse:%d", ticket.Parse), nil, 0)
 		if err != nil {
 			return err
 		}
+		if len(list) == 0 {
+			return errors.New("the parse has no job")
+		}
+		job := list[len(list)-1] // the first
 		if job.State != store.JobDone || job.Attempt < 2 {
 			t.Errorf("the job is %s after %d attempts", job.State, job.Attempt)
 		}
@@ -208,6 +212,10 @@ func TestServerAway(t *testing.T) {
 		"Tiles.Drop":      func() error { return db.Tiles().Drop(t.Context(), store.RevisionKey{Layer: 77, Revision: 77}) },
 		"Sources.List":    func() error { _, err := db.Sources().List(t.Context()); return err },
 		"Sources.Files":   func() error { _, err := db.Sources().Files(t.Context(), source); return err },
+		"Sources.Append": func() error {
+			_, err := db.Sources().Append(t.Context(), source, "a.tif", 0, bytes.NewReader(nil))
+			return err
+		},
 		"Catalog.View": func() error {
 			return db.Catalog().View(t.Context(), func(tx store.Tx) error { _, err := tx.Layers().Get(t.Context(), layer.ID); return err })
 		},

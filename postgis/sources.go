@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/rasterbase/rasterbase/internal/tempdir"
 	"github.com/rasterbase/rasterbase/store"
 )
 
@@ -139,7 +140,7 @@ func (s *sources) finish(ctx context.Context, file int64, id, name string, size 
 	if _, err := tx.Exec(ctx, `DELETE FROM `+s.db.table("source_files")+` WHERE source_id = $1 AND name = $2 AND complete`, id, name); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE `+s.db.table("source_files")+` SET complete = true, size = $2 WHERE id = $1`, file, size); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE `+s.db.table("source_files")+` SET complete = true, size = $2, touched = now() WHERE id = $1`, file, size); err != nil {
 		return err
 	}
 	return tx.Commit(ctx)
@@ -172,10 +173,12 @@ func (s *sources) Local(ctx context.Context, id string) (dir string, release fun
 	if err != nil {
 		return "", nil, err
 	}
-	if dir, err = os.MkdirTemp(s.db.o.WorkDir, "rasterbase-source-"); err != nil {
+	temp, err := tempdir.Make(s.db.o.WorkDir, "rasterbase-source-")
+	if err != nil {
 		return "", nil, fmt.Errorf("copying source %s: %w", id, err)
 	}
-	release = func() { _ = os.RemoveAll(dir) } // a rest in a temporary folder is harmless
+	dir = temp.Path
+	release = func() { _ = temp.Remove() } // a rest in a temporary folder is collected
 	for _, name := range names {
 		if err := s.copyTo(ctx, filepath.Join(dir, name), id, name); err != nil {
 			release()
@@ -219,8 +222,13 @@ func (s *sources) Delete(ctx context.Context, id string) error {
 }
 
 // List lists all sources.
-func (s *sources) List(ctx context.Context) ([]string, error) {
-	var ids []string
-	err := s.db.collect(ctx, &ids, `SELECT id FROM `+s.db.table("sources")+` ORDER BY id`)
-	return ids, s.db.storageError(err, "listing the sources")
+func (s *sources) List(ctx context.Context) ([]store.StoredSource, error) {
+	rows, err := s.db.pool.Query(ctx, `SELECT s.id, greatest(s.created, max(f.touched))
+		FROM `+s.db.table("sources")+` s LEFT JOIN `+s.db.table("source_files")+` f ON f.source_id = s.id
+		GROUP BY s.id ORDER BY s.id`)
+	if err != nil {
+		return nil, s.db.storageError(err, "listing the sources")
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[store.StoredSource])
+	return list, s.db.storageError(err, "listing the sources")
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -150,11 +151,52 @@ func (s *sources) Delete(ctx context.Context, id string) error {
 }
 
 // List lists the folders.
-func (s *sources) List(ctx context.Context) ([]string, error) {
+func (s *sources) List(ctx context.Context) ([]store.StoredSource, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return s.names(s.dir, func(e fs.DirEntry) bool { return e.IsDir() && validSourceID(e.Name()) })
+	ids, err := s.names(s.dir, func(e fs.DirEntry) bool { return e.IsDir() && validSourceID(e.Name()) })
+	if err != nil {
+		return nil, err
+	}
+	var list []store.StoredSource
+	for _, id := range ids {
+		changed, err := lastChange(filepath.Join(s.dir, id))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, s.db.storageError(err, "listing source %s", id)
+		}
+		list = append(list, store.StoredSource{ID: id, Changed: changed})
+	}
+	return list, nil
+}
+
+// lastChange is when a folder or a file in it was last written to.
+func lastChange(dir string) (time.Time, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return time.Time{}, err
+	}
+	newest := info.ModTime()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // renamed or deleted meanwhile
+		}
+		if err != nil {
+			return time.Time{}, err
+		}
+		if info.ModTime().After(newest) {
+			newest = info.ModTime()
+		}
+	}
+	return newest, nil
 }
 
 // names lists the entries of a folder that are wanted, sorted.

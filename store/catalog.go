@@ -22,7 +22,7 @@ import (
 // with [ErrLeaseLost] once the job belongs to another worker.
 //
 // What is moved from another store keeps its ids: Create of layers, revisions,
-// parses and legends makes an ID only where that is 0. The error has code
+// parses, legends, users and tokens makes an ID only where that is 0. The error has code
 // conflict when a given one is taken, and invalid when it is negative. Ids that
 // are made later are greater. Together with an ID, and not otherwise, Create
 // keeps the times that it would set, those that are not zero. What Create and
@@ -43,6 +43,9 @@ type Tx interface {
 	Parses() Parses
 	Legends() Legends
 	Jobs() Jobs
+	Uploads() Uploads
+	Users() Users
+	Tokens() Tokens
 }
 
 // LayerFilter selects layers; zero fields select all.
@@ -154,4 +157,56 @@ type Legends interface {
 	Update(ctx context.Context, l *rasterbase.Legend) error
 	// Delete removes a legend; layers that used it have none then.
 	Delete(ctx context.Context, id rasterbase.LegendID) error
+}
+
+// Uploads keeps the files that are being sent. Errors match ErrNotExist for an
+// unknown id.
+type Uploads interface {
+	// Create stores a new upload, whose ID is given, and sets Created unless
+	// that is given. The error has code conflict when the ID is taken.
+	Create(ctx context.Context, u *rasterbase.Upload) error
+	Get(ctx context.Context, id string) (*rasterbase.Upload, error)
+	// List returns all uploads, the oldest first.
+	List(ctx context.Context) ([]*rasterbase.Upload, error)
+	// Update stores Name, Size, Metadata and Expires.
+	Update(ctx context.Context, u *rasterbase.Upload) error
+	// Delete removes the record, not the file; deleting it again is not an
+	// error.
+	Delete(ctx context.Context, id string) error
+}
+
+// Users keeps who may do more than read public layers. Errors match ErrNotExist
+// for an unknown id or name, and have code conflict when the name is taken, in
+// any case.
+type Users interface {
+	// Create stores a new user and sets its ID and Created. An ID that is given
+	// is kept, as [Catalog] says, and Created with it.
+	Create(ctx context.Context, u *rasterbase.User) error
+	Get(ctx context.Context, id rasterbase.UserID) (*rasterbase.User, error)
+	// FindName finds a user by name, in any case.
+	FindName(ctx context.Context, name string) (*rasterbase.User, error)
+	// List returns all users ordered by name without case.
+	List(ctx context.Context) ([]*rasterbase.User, error)
+	// Update stores Name and Role.
+	Update(ctx context.Context, u *rasterbase.User) error
+	// Delete removes a user with all of their tokens.
+	Delete(ctx context.Context, id rasterbase.UserID) error
+}
+
+// Tokens keeps the tokens of users. Errors match ErrNotExist for what is
+// unknown.
+type Tokens interface {
+	// Create stores a new token and sets its ID and Created. The error has code
+	// conflict when the hash is there already, and matches ErrNotExist for an
+	// unknown user. An ID that is given is kept, as [Catalog] says, and Created
+	// and Used with it.
+	Create(ctx context.Context, t *rasterbase.Token) error
+	Get(ctx context.Context, id rasterbase.TokenID) (*rasterbase.Token, error)
+	// FindHash finds the token whose secret has this hash.
+	FindHash(ctx context.Context, hash string) (*rasterbase.Token, error)
+	// List returns a user's tokens ordered by id; user 0: of all users.
+	List(ctx context.Context, user rasterbase.UserID) ([]*rasterbase.Token, error)
+	// Update stores Name, Expires and Used.
+	Update(ctx context.Context, t *rasterbase.Token) error
+	Delete(ctx context.Context, id rasterbase.TokenID) error
 }

@@ -29,6 +29,9 @@ type Chunks interface {
 	// List yields the chunks of a stage that are done, ordered by number. The
 	// transaction can be used meanwhile.
 	List(ctx context.Context, id rasterbase.ParseID, stage int) iter.Seq2[Chunk, error]
+	// Parses gives the parses that have chunks, ordered by id, for the collection
+	// of garbage.
+	Parses(ctx context.Context) ([]rasterbase.ParseID, error)
 	// Drop forgets all chunks of a parse; dropping them again is not an error.
 	Drop(ctx context.Context, id rasterbase.ParseID) error
 }

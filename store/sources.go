@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -18,6 +19,12 @@ type Sources interface {
 	// at all; it replaces a file of that name. The error has code invalid for a
 	// name with a folder, one that begins with a dot, and an empty one.
 	Put(ctx context.Context, id, name string, r io.Reader) (size int64, err error)
+	// Append adds bytes to the end of a file, which it makes when there is none
+	// and offset is 0. What was read stays, also when the error is not nil, and
+	// is durable when Append returns; size is how long the file is then. The
+	// error has code conflict, and nothing is added, when the file is not offset
+	// bytes long or somebody else is adding to it.
+	Append(ctx context.Context, id, name string, offset int64, r io.Reader) (size int64, err error)
 	// Open reads a file of a source. The error matches ErrNotExist.
 	Open(ctx context.Context, id, name string) (SourceFile, error)
 	// Local makes the source readable as a folder on this machine, until
@@ -27,8 +34,14 @@ type Sources interface {
 	Files(ctx context.Context, id string) ([]string, error)
 	// Delete removes a source; deleting it again is not an error.
 	Delete(ctx context.Context, id string) error
-	// List gives the ids of all sources, for the collection of garbage.
-	List(ctx context.Context) ([]string, error)
+	// List gives all sources ordered by id, for the collection of garbage.
+	List(ctx context.Context) ([]StoredSource, error)
+}
+
+// StoredSource is a source as it is listed.
+type StoredSource struct {
+	ID      string
+	Changed time.Time // when it was made, or a file of it was last written to, also one that is not whole yet
 }
 
 // SourceFile is an open file of a source.

@@ -17,6 +17,8 @@ type lastIDs struct {
 	revision rasterbase.RevisionID
 	parse    rasterbase.ParseID
 	legend   rasterbase.LegendID
+	user     rasterbase.UserID
+	token    rasterbase.TokenID
 }
 
 // errUndo takes a transaction back that was made to see what it does.
@@ -42,7 +44,15 @@ func readLastIDs(ctx context.Context, st store.Store) (last lastIDs, err error) 
 		if err := tx.Legends().Create(ctx, &leg); err != nil {
 			return err
 		}
-		last = lastIDs{l.ID - 1, r.ID - 1, p.ID - 1, leg.ID - 1}
+		u := rasterbase.User{Name: rand.Text(), Role: rasterbase.Viewer}
+		if err := tx.Users().Create(ctx, &u); err != nil {
+			return err
+		}
+		k := rasterbase.Token{User: u.ID, Hash: rand.Text()}
+		if err := tx.Tokens().Create(ctx, &k); err != nil {
+			return err
+		}
+		last = lastIDs{l.ID - 1, r.ID - 1, p.ID - 1, leg.ID - 1, u.ID - 1, k.ID - 1}
 		return errUndo
 	})
 	if !errors.Is(err, errUndo) {
@@ -69,31 +79,46 @@ func (m *mover) reserveIDs(ctx context.Context) error {
 
 // reserve creates what has these ids and deletes it again, unless it is there.
 func (last lastIDs) reserve(ctx context.Context, tx store.Tx) error {
-	missing := func(id int64, err error) (bool, error) {
-		if errors.Is(err, store.ErrNotExist) {
-			return id > 0, nil
-		}
-		return false, err
+	if err := last.reserveLegend(ctx, tx); err != nil {
+		return err
 	}
+	if err := last.reserveAccounts(ctx, tx); err != nil {
+		return err
+	}
+	return last.reserveLayer(ctx, tx)
+}
+
+// missing reports, from the error of getting it, that there is not what has an
+// id; nothing has the id 0.
+func missing(id int64, err error) (bool, error) {
+	if errors.Is(err, store.ErrNotExist) {
+		return id > 0, nil
+	}
+	return false, err
+}
+
+func (last lastIDs) reserveLegend(ctx context.Context, tx store.Tx) error {
+	_, err := tx.Legends().Get(ctx, last.legend)
+	if none, err := missing(int64(last.legend), err); err != nil || !none {
+		return err
+	}
+	l := rasterbase.Legend{ID: last.legend, Title: rand.Text()}
+	if err := tx.Legends().Create(ctx, &l); err != nil {
+		return err
+	}
+	return tx.Legends().Delete(ctx, l.ID)
+}
+
+// reserveLayer reserves the ids of a layer, a revision and a parse.
+func (last lastIDs) reserveLayer(ctx context.Context, tx store.Tx) error {
 	_, err := tx.Layers().Get(ctx, last.layer)
 	noLayer, err1 := missing(int64(last.layer), err)
 	_, err = tx.Revisions().Get(ctx, last.revision)
 	noRevision, err2 := missing(int64(last.revision), err)
 	_, err = tx.Parses().Get(ctx, last.parse)
 	noParse, err3 := missing(int64(last.parse), err)
-	_, err = tx.Legends().Get(ctx, last.legend)
-	noLegend, err4 := missing(int64(last.legend), err)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
-	}
-	if noLegend {
-		l := rasterbase.Legend{ID: last.legend, Title: rand.Text()}
-		if err := tx.Legends().Create(ctx, &l); err != nil {
-			return err
-		}
-		if err := tx.Legends().Delete(ctx, l.ID); err != nil {
-			return err
-		}
 	}
 	if !noLayer && !noRevision && !noParse {
 		return nil

@@ -117,6 +117,7 @@ func land(name string) testlayer.Spec {
 // fill puts into a store whatever a store can hold.
 func fill(t *testing.T, s store.Store) {
 	t.Helper()
+	addUsers(t, s)
 	leg := addLegends(t, s)
 	spec := land("Land cover")
 	spec.Layer.Legend, spec.Layer.Description, spec.Layer.Attribution, spec.Layer.License = leg, "two\nlines", "© us", "CC-BY"
@@ -165,6 +166,31 @@ func add(t *testing.T, s store.Store, spec testlayer.Spec) *rasterbase.Layer {
 	return l
 }
 
+// addUsers adds users with tokens, of which some are deleted again.
+func addUsers(t *testing.T, s store.Store) {
+	t.Helper()
+	at := time.Date(2030, 1, 2, 3, 4, 5, 678_901_000, time.FixedZone("", 3600))
+	gone, ada, bob := rasterbase.User{Name: "gone"}, rasterbase.User{Name: "Ada Größe", Role: rasterbase.Administrator}, rasterbase.User{Name: "bob", Role: rasterbase.Viewer}
+	update(t, s, func(tx store.Tx) error {
+		if err := errors.Join(tx.Users().Create(t.Context(), &gone), tx.Users().Create(t.Context(), &ada), tx.Users().Create(t.Context(), &bob)); err != nil {
+			return err
+		}
+		for i, k := range []rasterbase.Token{{User: gone.ID}, {User: ada.ID, Name: "QGIS", Expires: at}, {User: bob.ID}, {User: ada.ID, Name: "old"}} {
+			k.Hash = fmt.Sprintf("%064x", i)
+			if err := tx.Tokens().Create(t.Context(), &k); err != nil {
+				return err
+			}
+			if k.Name == "old" {
+				k.Used = at.Add(time.Hour)
+				if err := tx.Tokens().Update(t.Context(), &k); err != nil {
+					return err
+				}
+			}
+		}
+		return tx.Users().Delete(t.Context(), gone.ID)
+	})
+}
+
 // addLegends adds legends that share a semantics, and gives one's id.
 func addLegends(t *testing.T, s store.Store) rasterbase.LegendID {
 	t.Helper()
@@ -201,7 +227,7 @@ func addSource(t *testing.T, s store.Store, main string, files ...string) raster
 func addParse(t *testing.T, s store.Store, layer rasterbase.LayerID, status rasterbase.Status, rev rasterbase.RevisionID, log ...string) {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	p := rasterbase.Parse{Layer: layer, Revision: rev, Status: status, Error: "e", Planned: 9, Done: 4, Started: now, Ended: now.Add(time.Second)}
+	p := rasterbase.Parse{Layer: layer, Revision: rev, Status: status, Error: "e", Planned: 9, Done: 4, Fetch: "https://example.com/x.tif?key=k", Started: now, Ended: now.Add(time.Second)}
 	update(t, s, func(tx store.Tx) error {
 		if err := tx.Parses().Create(t.Context(), &p); err != nil {
 			return err
@@ -268,6 +294,16 @@ func dump(t *testing.T, s store.Store) string {
 	line := func(what string, v any) { fmt.Fprintf(&out, "%s: %s\n", what, printed(v)) }
 	view(t, s, func(tx store.Tx) error {
 		out.Reset()
+		users, err := tx.Users().List(t.Context())
+		must(t, err)
+		for _, u := range users {
+			line("user", *u)
+		}
+		tokens, err := tx.Tokens().List(t.Context(), 0)
+		must(t, err)
+		for _, k := range tokens {
+			line("token", *k)
+		}
 		legends, err := tx.Legends().List(t.Context())
 		must(t, err)
 		for _, l := range legends {

@@ -105,6 +105,7 @@ func (s mortalSources) Put(ctx context.Context, id, name string, r io.Reader) (n
 // fillSmall puts two layers, one with files and a legend, into a store.
 func fillSmall(t *testing.T, s store.Store) {
 	t.Helper()
+	addUsers(t, s)
 	spec := land("Land cover")
 	spec.Layer.Legend, spec.Layer.Source = addLegends(t, s), addSource(t, s, "a.tif", "a.tif", "a.tif.aux.xml")
 	l := add(t, s, spec)
@@ -184,11 +185,11 @@ func nothingLeft(t *testing.T, s store.Store) {
 	}
 	list, err := s.Sources().List(t.Context())
 	must(t, err)
-	for _, id := range list {
-		files, err := s.Sources().Files(t.Context(), id)
+	for _, l := range list {
+		files, err := s.Sources().Files(t.Context(), l.ID)
 		must(t, err)
-		if !sources[id] && len(files) > 0 {
-			t.Errorf("source %s was left with %q", id, files)
+		if !sources[l.ID] && len(files) > 0 {
+			t.Errorf("source %s was left with %q", l.ID, files)
 		}
 	}
 }
@@ -213,7 +214,7 @@ func TestWhatWasMovedIsNotMovedAgain(t *testing.T) {
 	if r.AlreadyThere != 1 || rest.puts.Load() == 0 || rest.puts.Load() >= whole.puts.Load() {
 		t.Errorf("%d layers were there, %d batches of %d were written again", r.AlreadyThere, rest.puts.Load(), whole.puts.Load())
 	}
-	checkReport(t, &move.Report{Legends: r.Legends, Layers: r.Layers, Unpublished: r.Unpublished, Parses: r.Parses, Files: r.Files,
+	checkReport(t, &move.Report{Users: r.Users, Tokens: r.Tokens, Legends: r.Legends, Layers: r.Layers, Unpublished: r.Unpublished, Parses: r.Parses, Files: r.Files,
 		FileBytes: r.FileBytes, SummaryPages: r.SummaryPages, Tiles: r.Tiles, TileBytes: r.TileBytes}, want)
 	nothingLeft(t, b)
 }

@@ -14,9 +14,11 @@ import (
 
 // inventory is what a catalog has at one moment, without revisions.
 type inventory struct {
-	legends []*rasterbase.Legend // by id
-	layers  []*rasterbase.Layer  // by id
-	latest  map[rasterbase.LayerID]*rasterbase.Parse
+	legends  []*rasterbase.Legend // by id
+	layers   []*rasterbase.Layer  // by id
+	latest   map[rasterbase.LayerID]*rasterbase.Parse
+	accounts accounts
+	uploads  int
 }
 
 func readInventory(ctx context.Context, st store.Store) (in *inventory, err error) {
@@ -25,6 +27,14 @@ func readInventory(ctx context.Context, st store.Store) (in *inventory, err erro
 		if in.legends, err = tx.Legends().List(ctx); err != nil {
 			return err
 		}
+		if in.accounts, err = readAccounts(ctx, tx); err != nil {
+			return err
+		}
+		uploads, err := tx.Uploads().List(ctx)
+		if err != nil {
+			return err
+		}
+		in.uploads = len(uploads)
 		if in.layers, _, err = tx.Layers().Find(ctx, store.LayerFilter{}); err != nil {
 			return err
 		}
@@ -120,7 +130,8 @@ func layerDifference(src, dst *rasterbase.Layer) string {
 // checkDestination refuses a destination that holds what no move from this
 // source has put there. What was changed at the source since an earlier move is
 // brought over: a layer is known by its id and the time of its creation, and
-// when there is such a layer and nothing foreign, a legend by its id.
+// when there is such a layer and nothing foreign, a legend by its id. A user and
+// a token are known by what cannot be changed of them.
 func checkDestination(src, dst *inventory) error {
 	var foreign []string
 	moved := false
@@ -144,6 +155,7 @@ func checkDestination(src, dst *inventory) error {
 			foreign = append(foreign, legendName(d)+", which is not as the source's")
 		}
 	}
+	foreign = append(foreign, src.accounts.foreign(dst.accounts)...)
 	if len(foreign) == 0 {
 		return nil
 	}
@@ -181,6 +193,7 @@ func (m *mover) checkEqual(src, dst *inventory) error {
 			changed = append(changed, legendName(d)+" was deleted")
 		}
 	}
+	changed = append(changed, src.accounts.changed(dst.accounts)...)
 	if len(changed) == 0 {
 		return nil
 	}

@@ -1,11 +1,13 @@
 // Package move copies everything of one store into another, of whichever
-// backends: legends with their semantics, layers with their settings, source
-// files, parses and logs, and of each layer the published revision with its
-// summaries and tiles. Ids stay what they are, since URLs and foreign keys hold
-// them. Afterwards every tile is read back from both and compared.
+// backends: users with their tokens, legends with their semantics, layers with
+// their settings, source files, parses and logs, and of each layer the published
+// revision with its summaries and tiles. Ids stay what they are, since URLs and
+// foreign keys hold them. Afterwards every tile is read back from both and
+// compared.
 //
 // What is not moved: jobs, which are work under way or the history of what
-// ended; revisions that are not published; semantics that no legend uses.
+// ended; uploads that are not yet the source of a layer, of which a warning
+// tells; revisions that are not published; semantics that no legend uses.
 //
 // The source may be served meanwhile and is not changed. A layer that is parsed
 // anew while it is read is taken in its new revision. The destination must not
@@ -72,6 +74,8 @@ type Progress struct {
 // Report says what was moved, whether by this run or by an earlier one that
 // this run went on with. All of it was compared.
 type Report struct {
+	Users        int
+	Tokens       int
 	Legends      int
 	Layers       int
 	Unpublished  int // of Layers: those without a published revision, and so without tiles
@@ -148,6 +152,9 @@ func (m *mover) run(ctx context.Context) error {
 	if err := m.findParses(ctx); err != nil {
 		return err
 	}
+	if err := m.accounts(ctx, src.accounts); err != nil {
+		return err
+	}
 	if err := m.legends(ctx, src); err != nil {
 		return err
 	}
@@ -176,7 +183,9 @@ func (m *mover) finish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the destination again: %w", err)
 	}
+	m.report.Users, m.report.Tokens = len(dst.accounts.users), len(dst.accounts.tokens)
 	m.report.Legends, m.report.Layers = len(dst.legends), len(dst.layers)
+	m.warnOfUploads(src.uploads)
 	return m.checkEqual(src, dst)
 }
 

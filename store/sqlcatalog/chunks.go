@@ -98,6 +98,15 @@ func (x chunks) List(ctx context.Context, id rasterbase.ParseID, stage int) iter
 	}
 }
 
+func (x chunks) Parses(ctx context.Context) ([]rasterbase.ParseID, error) {
+	scan := func(row Row) (id rasterbase.ParseID, err error) { return id, row.Scan(&id) }
+	ids, err := collect(ctx, x.Tx, scan, `SELECT DISTINCT parse_id FROM @parse_chunks ORDER BY parse_id`)
+	if err != nil {
+		return nil, fmt.Errorf("listing the parses that have chunks: %w", err)
+	}
+	return ids, nil
+}
+
 func (x chunks) Drop(ctx context.Context, id rasterbase.ParseID) error {
 	if _, err := x.exec(ctx, `DELETE FROM @parse_chunks WHERE parse_id = ?`, id); err != nil {
 		return fmt.Errorf("forgetting the chunks of parse %d: %w", id, err)

@@ -10,12 +10,12 @@ import (
 
 type parses struct{ *Tx }
 
-const parseColumns = `id, layer_id, revision_id, status, error, planned, done, created, started, ended`
+const parseColumns = `id, layer_id, revision_id, status, error, planned, done, fetch_from, created, started, ended`
 
 func scanParse(row Row) (*rasterbase.Parse, error) {
 	var p rasterbase.Parse
 	err := row.Scan(&p.ID, &p.Layer, &p.Revision, &p.Status, &p.Error, &p.Planned, &p.Done,
-		(*Time)(&p.Created), (*Time)(&p.Started), (*Time)(&p.Ended))
+		&p.Fetch, (*Time)(&p.Created), (*Time)(&p.Started), (*Time)(&p.Ended))
 	return &p, err
 }
 
@@ -30,8 +30,8 @@ func (x parses) Create(ctx context.Context, p *rasterbase.Parse) error {
 		return err
 	}
 	n.Created = givenTime(n.ID != 0, n.Created, x.now())
-	id, err := x.insert(ctx, "parses", `layer_id, revision_id, status, error, planned, done, created, started, ended`, int64(n.ID),
-		[]any{n.Layer, n.Revision, n.Status, n.Error, n.Planned, n.Done, n.Created, n.Started, n.Ended})
+	id, err := x.insert(ctx, "parses", `layer_id, revision_id, status, error, planned, done, fetch_from, created, started, ended`, int64(n.ID),
+		[]any{n.Layer, n.Revision, n.Status, n.Error, n.Planned, n.Done, n.Fetch, n.Created, n.Started, n.Ended})
 	if err != nil {
 		return fmt.Errorf("storing a parse: %w", err)
 	}
@@ -63,8 +63,8 @@ func (x parses) Latest(ctx context.Context, layer rasterbase.LayerID) (*rasterba
 }
 
 func (x parses) Update(ctx context.Context, p *rasterbase.Parse) error {
-	n, err := x.exec(ctx, `UPDATE @parses SET revision_id = ?, status = ?, error = ?, planned = ?, done = ?, started = ?, ended = ?
-		WHERE id = ?`, p.Revision, p.Status, p.Error, p.Planned, p.Done, p.Started, p.Ended, p.ID)
+	n, err := x.exec(ctx, `UPDATE @parses SET revision_id = ?, status = ?, error = ?, planned = ?, done = ?, fetch_from = ?, started = ?,
+		ended = ? WHERE id = ?`, p.Revision, p.Status, p.Error, p.Planned, p.Done, p.Fetch, p.Started, p.Ended, p.ID)
 	if err != nil {
 		return fmt.Errorf("storing parse %d: %w", p.ID, err)
 	}

@@ -69,7 +69,7 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// DELETE FROM "rasters".revisions WHERE id = $1 [7]
-	// SELECT id, layer_id, revision_id, status, error, planned, done, created, started, ended FROM "rasters".parses WHERE layer_id = $1 ORDER BY id DESC LIMIT 1 [5]
+	// SELECT id, layer_id, revision_id, status, error, planned, done, fetch_from, created, started, ended FROM "rasters".parses WHERE layer_id = $1 ORDER BY id DESC LIMIT 1 [5]
 	// layer 5 was never parsed: does not exist
 }
 
@@ -113,6 +113,9 @@ func TestArguments(t *testing.T) {
 	_, _ = tx.Jobs().List(ctx, []store.JobState{store.JobDone}, 0)
 	_, _, _ = tx.Layers().Find(ctx, store.LayerFilter{Slug: "s", FileName: "f", Search: "x", Datatype: rasterbase.Mask})
 	_ = tx.Parses().Update(ctx, &rasterbase.Parse{ID: 1, Status: rasterbase.Failed, Started: time.Now()})
+	_ = tx.Users().Update(ctx, &rasterbase.User{ID: 1, Name: "u", Role: rasterbase.Editor})
+	_ = tx.Tokens().Update(ctx, &rasterbase.Token{ID: 1, Expires: time.Now()})
+	_ = tx.Uploads().Update(ctx, &rasterbase.Upload{ID: "u", Size: 1})
 	got := tx.plain([]any{int8(1), uint16(2), rasterbase.LayerID(3), 4, rasterbase.Mask, "a\x00\xff", time.Time{}, nil, []byte{0}, true})
 	want := []any{int64(1), int64(2), int64(3), int64(4), "mask", "a\uFFFD\uFFFD", nil, nil, []byte{0}, true}
 	if fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {

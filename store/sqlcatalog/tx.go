@@ -105,6 +105,15 @@ func (t *Tx) Legends() store.Legends { return legends{t} }
 // Jobs keeps jobs.
 func (t *Tx) Jobs() store.Jobs { return jobs{t} }
 
+// Uploads keeps the files that are being sent.
+func (t *Tx) Uploads() store.Uploads { return uploads{t} }
+
+// Users keeps users.
+func (t *Tx) Users() store.Users { return users{t} }
+
+// Tokens keeps the tokens of users.
+func (t *Tx) Tokens() store.Tokens { return tokens{t} }
+
 // JobsAdded reports whether workers should look for jobs once the transaction
 // is kept.
 func (t *Tx) JobsAdded() bool { return t.added }

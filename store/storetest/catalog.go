@@ -27,6 +27,11 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Store) {
 		"GivenIDs": givenIDs, "IDsTaken": idsTaken, "GivenTimes": givenTimes, "TakenBack": takenBack,
 		"GivenSRIDs": givenSRIDs, "GivenLines": givenLines, "StrangeTexts": strangeTexts,
 		"SameNames": sameNames, "SameKeys": sameKeys, "PublishTogether": publishTogether,
+		"UserRoundTrip": userRoundTrip, "UsersMissing": usersMissing, "UserNames": userNames, "SameUsers": sameUsers,
+		"TokenRoundTrip": tokenRoundTrip, "TokensMissing": tokensMissing, "TokensOfUsers": tokensOfUsers,
+		"UploadRoundTrip": uploadRoundTrip, "UploadList": uploadList, "UploadsMissing": uploadsMissing,
+		"GivenAccounts": givenAccounts, "AccountsTakenBack": accountsTakenBack, "AccountsViewed": accountsViewed,
+		"StrangeNames": strangeNames,
 	})
 }
 

@@ -67,9 +67,21 @@ func parseChunks(t *testing.T, s store.Store) {
 		}
 		return nil
 	})
+	noted := func(want ...rasterbase.ParseID) {
+		t.Helper()
+		view(t, s, func(tx store.Tx) error {
+			got, err := tx.Parses().Chunks().Parses(ctx)
+			if !slices.Equal(got, want) {
+				t.Errorf("parses %v have chunks, want %v", got, want)
+			}
+			return err
+		})
+	}
+	noted(p.ID, other.ID)
 	for range 2 {
 		update(t, s, func(tx store.Tx) error { return tx.Parses().Chunks().Drop(ctx, p.ID) })
 	}
+	noted(other.ID)
 	if numbers, _ = listed(t, s, p.ID, 0); len(numbers) > 0 {
 		t.Errorf("chunks %v were not forgotten", numbers)
 	}

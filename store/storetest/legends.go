@@ -33,6 +33,7 @@ func parsesRoundTrip(t *testing.T, s store.Store) {
 	}
 	at := time.Date(2024, 2, 29, 23, 59, 59, 987_000_000, time.FixedZone("", 3600))
 	p.Revision, p.Status, p.Error, p.Planned, p.Done, p.Started = 5, rasterbase.Failed, "größe", 1<<40, 7, at
+	p.Fetch = "https://ada:geheim@example.com/größe.tif?sig=1&x"
 	update(t, s, func(tx store.Tx) error { return tx.Parses().Update(ctx, p) })
 	for _, read := range []func() (*rasterbase.Parse, error){latest, func() (*rasterbase.Parse, error) {
 		return tryGet(t, s, func(tx store.Tx) (*rasterbase.Parse, error) { return tx.Parses().Get(ctx, p.ID) })
@@ -40,11 +41,21 @@ func parsesRoundTrip(t *testing.T, s store.Store) {
 		got, err := read()
 		must(t, err)
 		if got.ID != p.ID || got.Layer != l.ID || got.Revision != 5 || got.Status != rasterbase.Failed || got.Error != "größe" ||
-			got.Planned != 1<<40 || got.Done != 7 || !got.Started.Equal(at) || got.Started.Location() != time.UTC || !got.Ended.IsZero() ||
+			got.Planned != 1<<40 || got.Done != 7 || got.Fetch != p.Fetch || !got.Started.Equal(at) || got.Started.Location() != time.UTC || !got.Ended.IsZero() ||
 			got.Created.UnixMilli() != p.Created.UnixMilli() {
 			t.Errorf("the parse is %+v", got)
 		}
 	}
+	p.Fetch = "" // it was fetched
+	update(t, s, func(tx store.Tx) error { return tx.Parses().Update(ctx, p) })
+	fetched, err := latest()
+	must(t, err)
+	wantEqual(t, "what is to be fetched", fetched.Fetch, "")
+	begun := &rasterbase.Parse{Layer: other.ID, Fetch: "/data/x.tif"}
+	update(t, s, func(tx store.Tx) error { return tx.Parses().Create(ctx, begun) })
+	begun, err = tryGet(t, s, func(tx store.Tx) (*rasterbase.Parse, error) { return tx.Parses().Get(ctx, begun.ID) })
+	must(t, err)
+	wantEqual(t, "what is to be fetched", begun.Fetch, "/data/x.tif")
 	wantNotExist(t, s.Catalog().Update(ctx, func(tx store.Tx) error { return tx.Parses().Update(ctx, &rasterbase.Parse{ID: 999999}) }))
 	_, err = tryGet(t, s, func(tx store.Tx) (*rasterbase.Parse, error) { return tx.Parses().Get(ctx, 999999) })
 	wantNotExist(t, err)

@@ -19,6 +19,10 @@ func Sources(t *testing.T, open func(t *testing.T) store.Store) {
 	suite(t, open, map[string]func(*testing.T, store.Store){
 		"RoundTrip": sourcesRoundTrip, "WholeOrNotAtAll": sourcesWhole, "Names": sourcesNames,
 		"Missing": sourcesMissing, "Delete": sourcesDelete, "OtherProcess": sourcesOtherProcess,
+		"AppendAnySize": appendsAnySize, "AppendConflict": appendsConflict, "AppendBroken": appendsBroken,
+		"AppendCancelled": appendsCancelled, "AppendAtOnce": appendsAtOnce, "AppendSlowAndFast": appendsSlowAndFast,
+		"AppendOtherProcess": appendsOtherProcess, "AppendSeen": appendsSeen, "AppendReplaced": appendsReplaced,
+		"Changed": sourcesChanged,
 	})
 }
 
@@ -114,6 +118,8 @@ func sourcesNames(t *testing.T, s store.Store) {
 	for _, name := range []string{"", ".", "..", "../x", "a/b", `a\b`, "/etc/passwd", "a\x00b", strings.Repeat("n", 300)} {
 		_, err := s.Sources().Put(t.Context(), id, name, strings.NewReader("x"))
 		wantCode(t, err, rasterbase.Invalid)
+		_, err = s.Sources().Append(t.Context(), id, name, 0, strings.NewReader("x"))
+		wantCode(t, err, rasterbase.Invalid)
 		if f, err := s.Sources().Open(t.Context(), id, name); err == nil {
 			t.Errorf("%q could be opened", name)
 			must(t, f.Close())
@@ -133,16 +139,28 @@ func sourcesMissing(t *testing.T, s store.Store) {
 		wantNotExist(t, err)
 		_, err = s.Sources().Put(t.Context(), no, "a.tif", strings.NewReader("x"))
 		wantNotExist(t, err)
+		_, err = s.Sources().Append(t.Context(), no, "a.tif", 0, strings.NewReader("x"))
+		wantNotExist(t, err)
 		_, err = s.Sources().Files(t.Context(), no)
 		wantNotExist(t, err)
 		_, _, err = s.Sources().Local(t.Context(), no)
 		wantNotExist(t, err)
 		must(t, s.Sources().Delete(t.Context(), no))
 	}
-	ids, err := s.Sources().List(t.Context())
+	wantSources(t, s, id)
+}
+
+// wantSources checks which sources are listed.
+func wantSources(t *testing.T, s store.Store, want ...string) {
+	t.Helper()
+	list, err := s.Sources().List(t.Context())
 	must(t, err)
-	if !slices.Equal(ids, []string{id}) {
-		t.Errorf("sources %q", ids)
+	var ids []string
+	for _, l := range list {
+		ids = append(ids, l.ID)
+	}
+	if !slices.Equal(ids, want) {
+		t.Errorf("sources %q, not %q", ids, want)
 	}
 }
 
@@ -161,11 +179,7 @@ func sourcesDelete(t *testing.T, s store.Store) {
 		wantNotExist(t, err)
 	}
 	wantEqual(t, "the other source", readSource(t, s, b, "x.tif"), b)
-	ids, err := s.Sources().List(t.Context())
-	must(t, err)
-	if !slices.Equal(ids, []string{b}) {
-		t.Errorf("sources %q", ids)
-	}
+	wantSources(t, s, b)
 }
 
 func sourcesOtherProcess(t *testing.T, s store.Store) {
