@@ -339,9 +339,9 @@ func (t *tiles) Put(ctx context.Context, batch []store.Tile) error {
 		parts = 1
 	}
 	size := (len(batch) + parts - 1) / parts
-	g, ctx := errgroup.WithContext(ctx)
+	g, working := errgroup.WithContext(ctx)
 	for part := range slices.Chunk(batch, size) {
-		g.Go(func() error { return t.putBatch(ctx, k, rev, part) })
+		g.Go(func() error { return t.putBatch(working, k, rev, part) })
 	}
 	return t.failed(ctx, g.Wait(), k, "writing tiles of")
 }

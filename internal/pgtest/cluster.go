@@ -198,8 +198,34 @@ func (c *Cluster) Halt() error {
 	return errors.Join(errs...)
 }
 
-// Resume starts a server that was halted, on the port that it had.
-func (c *Cluster) Resume() error { return c.run(filepath.Join(c.dir, "data")) }
+// Kill ends the server's first process with SIGKILL; its others end when they
+// notice. What they had not written is lost, as with a fault or a machine.
+func (c *Cluster) Kill() error { return c.end((*os.Process).Kill) }
+
+// Abort ends all of the server's processes at once, as `pg_ctl stop -m immediate`
+// does: without a checkpoint, so that the next start has to recover.
+func (c *Cluster) Abort() error { return c.end(abortServer) }
+
+func (c *Cluster) end(how func(*os.Process) error) error {
+	if c.server == nil {
+		return errors.New("PostgreSQL does not run")
+	}
+	err := how(c.server.Process)
+	<-c.ended
+	c.server = nil
+	return err
+}
+
+// Resume starts a server that was halted or killed, on the port that it had. The
+// processes of one that was killed may need a while to end.
+func (c *Cluster) Resume() error {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		err := c.run(filepath.Join(c.dir, "data"))
+		if err == nil || !strings.Contains(err.Error(), "is still in use") || time.Now().After(end) {
+			return err
+		}
+	}
+}
 
 // Stop stops the server and removes the cluster.
 func (c *Cluster) Stop() error { return errors.Join(c.Halt(), os.RemoveAll(c.dir)) }

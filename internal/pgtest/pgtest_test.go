@@ -42,3 +42,34 @@ func TestBareDatabase(t *testing.T) {
 		t.Fatal(n, err)
 	}
 }
+
+// A server that was killed has what was committed when it is started again.
+func TestKillAndResume(t *testing.T) {
+	c := pgtest.Own(t)
+	url := c.Database(t)
+	ask := func(sql string) (n int) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), url+"?synchronous_commit=on")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(t.Context())
+		if err := conn.QueryRow(t.Context(), sql).Scan(&n); err != nil && err != pgx.ErrNoRows {
+			t.Fatal(err)
+		}
+		return n
+	}
+	ask("CREATE TABLE t (i int)")
+	for i, end := range []func() error{c.Kill, c.Abort, c.Halt, c.Kill} {
+		ask("INSERT INTO t VALUES (1)")
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Resume(); err != nil {
+			t.Fatal(err)
+		}
+		if n := ask("SELECT count(*) FROM t"); n != i+1 {
+			t.Errorf("after end %d there are %d rows", i, n)
+		}
+	}
+}

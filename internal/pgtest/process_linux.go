@@ -57,3 +57,6 @@ func startAndWait(cmd *exec.Cmd, started chan<- error) error {
 
 // stopServer asks for a fast shutdown.
 func stopServer(p *os.Process) error { return p.Signal(syscall.SIGINT) }
+
+// abortServer asks for an immediate shutdown.
+func abortServer(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }

@@ -21,3 +21,5 @@ func startAndWait(cmd *exec.Cmd, started chan<- error) error {
 }
 
 func stopServer(p *os.Process) error { return p.Signal(os.Interrupt) }
+
+func abortServer(p *os.Process) error { return p.Kill() }
