@@ -80,6 +80,9 @@ func Open(ctx context.Context, dir string, o Options) (_ *DB, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("finding the folder of the store: %w", err)
 	}
+	if err := checkRestored(dir); err != nil {
+		return nil, err
+	}
 	db := &DB{dir: dir, o: o.withDefaults()}
 	for _, sub := range []string{"sources", filepath.Join("tiles", goneFolder)} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {

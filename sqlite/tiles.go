@@ -35,8 +35,11 @@ func newTiles(db *DB, dir string) *tiles {
 
 func (t *tiles) close() error { return t.open.closeAll() }
 
+// tileFileName is the name of the file of a revision.
+func tileFileName(k store.RevisionKey) string { return fmt.Sprintf("%d-%d.db", k.Layer, k.Revision) }
+
 func (t *tiles) path(k store.RevisionKey) string {
-	return filepath.Join(t.dir, fmt.Sprintf("%d-%d.db", k.Layer, k.Revision))
+	return filepath.Join(t.dir, tileFileName(k))
 }
 
 func (t *tiles) tombstone(k store.RevisionKey) string {
