@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/rasterbase/rasterbase/store"
@@ -17,6 +18,7 @@ type Runner struct {
 	store    store.Store
 	log      *slog.Logger
 	handlers map[string]store.Handler
+	observe  func(kind string, took time.Duration, outcome string)
 }
 
 // NewRunner makes a runner over a store's queue. A nil logger discards.
@@ -30,7 +32,7 @@ func NewRunner(st store.Store, log *slog.Logger) *Runner {
 // Handle registers the function that runs jobs of a kind. All kinds are
 // registered before Run is called.
 func Handle[A any](r *Runner, kind string, fn func(ctx context.Context, args A, j *store.Job) error) {
-	r.handlers[kind] = func(ctx context.Context, j *store.Job) error {
+	r.handlers[kind] = r.observed(kind, func(ctx context.Context, j *store.Job) error {
 		var args A
 		if err := json.Unmarshal(j.Args, &args); err != nil {
 			return &store.Permanent{Err: fmt.Errorf("read the arguments of job %d: %w", j.ID, err)}
@@ -44,7 +46,7 @@ func Handle[A any](r *Runner, kind string, fn func(ctx context.Context, args A, 
 			r.log.Debug("job done", attrs...)
 		}
 		return err
-	}
+	})
 }
 
 // New makes a job of a kind, to be enqueued.
@@ -102,6 +104,21 @@ func (r *Runner) RunOne(ctx context.Context, id store.JobID) (*store.Job, error)
 	return last, nil
 }
 
+// RunOnly works on some jobs, one after the other, until done answers true; it
+// is asked between jobs. The error is that of ctx when that ends before.
+func (r *Runner) RunOnly(ctx context.Context, ids []store.JobID, done func(context.Context) (bool, error)) error {
+	over := false
+	handlers, until := betweenJobs(r.handlers, func(ctx context.Context) (_ bool, err error) {
+		over, err = done(ctx)
+		return over, err
+	})
+	err := r.store.Queue().Work(ctx, store.WorkOptions{Handlers: handlers, Only: ids, Until: until})
+	if err == nil && !over {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
 // RunGroup works on the jobs of a group, so many at once, until done answers
 // true; it is asked after each job and each wait. The error is that of ctx when
 // that ends before.
@@ -136,7 +153,28 @@ func (r *Runner) RunDue(ctx context.Context, kinds ...string) error {
 	if done, err := none(ctx); done || err != nil {
 		return err
 	}
-	return r.store.Queue().Work(ctx, store.WorkOptions{Handlers: handlers, Until: none})
+	handlers, until := betweenJobs(handlers, none)
+	return r.store.Queue().Work(ctx, store.WorkOptions{Handlers: handlers, Until: until})
+}
+
+// betweenJobs makes handlers and a question that is not asked while one of them
+// runs: a job that runs when the answer is yes would be handed back.
+func betweenJobs(handlers map[string]store.Handler, until func(context.Context) (bool, error)) (map[string]store.Handler, func(context.Context) (bool, error)) {
+	var running atomic.Int64
+	counted := make(map[string]store.Handler, len(handlers))
+	for kind, h := range handlers {
+		counted[kind] = func(ctx context.Context, j *store.Job) error {
+			running.Add(1)
+			defer running.Add(-1)
+			return h(ctx, j)
+		}
+	}
+	return counted, func(ctx context.Context) (bool, error) {
+		if running.Load() > 0 {
+			return false, nil
+		}
+		return until(ctx)
+	}
 }
 
 func (r *Runner) due(ctx context.Context, handlers map[string]store.Handler) (due bool, err error) {
@@ -147,7 +185,9 @@ func (r *Runner) due(ctx context.Context, handlers map[string]store.Handler) (du
 		}
 		due = false
 		for _, j := range list {
-			due = due || handlers[j.Kind] != nil && !j.NotBefore.After(time.Now())
+			// Times are the store's, whose clock may be a little ahead of this one.
+			ready := !j.NotBefore.After(time.Now()) || j.NotBefore.Equal(j.Created)
+			due = due || handlers[j.Kind] != nil && ready
 		}
 		return nil
 	})

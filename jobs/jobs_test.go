@@ -211,3 +211,38 @@ func Example() {
 	// hello, world
 	// done
 }
+
+// A job that takes longer than the pauses between looks is not handed back.
+func TestRunDueLetsJobsEnd(t *testing.T) {
+	st := open(t)
+	r := jobs.NewRunner(st, nil)
+	var calls, cut atomic.Int32
+	jobs.Handle(r, "slow", func(ctx context.Context, _ args, _ *store.Job) error {
+		calls.Add(1)
+		select {
+		case <-ctx.Done():
+			cut.Add(1)
+			return ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+			return nil
+		}
+	})
+	ids := []store.JobID{enqueue(t, st, "slow", args{}), enqueue(t, st, "slow", args{})}
+	if err := r.RunDue(t.Context(), "slow"); err != nil {
+		t.Fatal(err)
+	}
+	only := enqueue(t, st, "slow", args{})
+	other := enqueue(t, st, "slow", args{})
+	err := r.RunOnly(t.Context(), []store.JobID{only}, func(context.Context) (bool, error) { return calls.Load() == 3, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range append(ids, only) {
+		if j, err := jobs.Get(t.Context(), st, id); err != nil || j.State != store.JobDone {
+			t.Errorf("the job is %+v, %v", j, err)
+		}
+	}
+	if j, err := jobs.Get(t.Context(), st, other); err != nil || j.State != store.JobWaiting || calls.Load() != 3 || cut.Load() != 0 {
+		t.Errorf("the other job is %+v, %v; %d calls, %d cut short", j, err, calls.Load(), cut.Load())
+	}
+}
