@@ -27,21 +27,38 @@ type dataset struct {
 	recipe recipe
 	source *source
 	slots  chan struct{} // one for each request that may run
+	plain  bool          // handles are opened and not inspected
+	wanted int           // requests at a time, as asked for
+	temp   string        // parent of temporary folders; empty: the system's
 	mu     sync.Mutex
 	idle   []handle
 	closed bool
+	tiling *tiling  // nil: there is no tiled copy
+	pixels *dataset // what Read reads from instead; nil: this one
 }
 
 func newDataset(r recipe, h handle, s *source, parallel int) *dataset {
 	return &dataset{
 		recipe: r, source: s, slots: make(chan struct{}, parallel),
-		idle: []handle{h},
+		idle: []handle{h}, wanted: parallel,
 	}
 }
 
 // Parallel is how many requests are answered at a time: as many as were asked
 // for when the dataset was opened, or fewer when the blocks are large.
-func (d *dataset) Parallel() int { return cap(d.slots) }
+func (d *dataset) Parallel() int {
+	if t := d.tiled(); t != nil {
+		return cap(t.slots)
+	}
+	return cap(d.slots)
+}
+
+// tiled is the tiled copy, if there is one.
+func (d *dataset) tiled() *dataset {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pixels
+}
 
 // Info tells what the file says of itself.
 func (d *dataset) Info() ingest.Info { return d.source.info }
@@ -93,6 +110,9 @@ func (d *dataset) take() (handle, error) {
 		return h, nil
 	}
 	d.mu.Unlock()
+	if d.plain {
+		return openHandle(d.recipe.name, d.recipe.path, d.recipe.drivers)
+	}
 	h, s, err := d.recipe.open()
 	if err != nil {
 		return handle{}, fmt.Errorf("open the raster once more: %w", err)
@@ -124,13 +144,28 @@ func (d *dataset) Close() error {
 		h.close()
 	}
 	d.idle = nil
-	return nil
+	var err error
+	if d.pixels != nil {
+		err = d.pixels.Close()
+	}
+	if d.tiling != nil {
+		d.tiling.mu.Lock()
+		defer d.tiling.mu.Unlock()
+		d.tiling.close()
+	}
+	return err
 }
 
 // Read reads a window of the source's own pixels, of some bands or all. A
 // window that is not wholly inside the raster and a band that it has not are
 // errors with code invalid, more bytes than the limit one with code too large.
 func (d *dataset) Read(ctx context.Context, w ingest.Window, bands []int) (*ingest.Block, error) {
+	if t := d.tiled(); t != nil {
+		return t.Read(ctx, w, bands)
+	}
+	if d.source.layout.tooLarge != nil {
+		return nil, d.source.layout.tooLarge
+	}
 	r := reader{ctx: ctx, w: w, alphaBand: d.source.layout.alpha, path: d.recipe.path}
 	bands, err := d.source.info.Select(bands)
 	if err != nil {

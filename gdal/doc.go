@@ -77,16 +77,23 @@ type Opener struct {
 	// shares: what the first call in the process says counts. 0 leaves it to
 	// GDAL: 5 % of the memory.
 	CacheBytes int64
+	// TempDir is where the temporary folders of tiled copies are made. Empty: the
+	// system's.
+	TempDir string
 }
 
 // WriteOptions say how [Write] makes a GeoTIFF.
 type WriteOptions struct {
 	// WKT is the CRS of a raster without an EPSG code.
 	WKT string
-	// Compression is GDAL's name: LZW, DEFLATE, ZSTD, ... Empty: none, or
-	// PACKBITS for pixels of less than a byte.
-	Compression string
+	// Compression is the method, with the predictor that helps it. Empty: none, or
+	// PACKBITS for pixels of less than a byte. What the method cannot hold is an
+	// error with code invalid: JPEG, which changes pixels, has 1 or 3 bands of 8
+	// bits, CCITT one of 1 bit.
+	Compression Compression
 	// Options are further creation options of GDAL's GTiff driver: TILED=YES.
+	// What they say of COMPRESS and PREDICTOR is for those who leave Compression
+	// empty.
 	Options []string
 	// Bands adds to the bands of the raster what it does not hold: description,
 	// unit, scale, offset, and classes whose colours become the colour table of

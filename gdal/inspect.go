@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -21,6 +22,7 @@ type recipe struct {
 	path          string // for messages
 	srid          int
 	limits        Limits
+	oversized     bool // may be opened
 }
 
 // band is where a band of Info stands in the file.
@@ -36,8 +38,13 @@ type band struct {
 type layout struct {
 	bands []band
 	alpha int // GDAL's number of the alpha band; 0: none
+	all   int // GDAL's bands, alpha too
 	// blockBytes is the size of the largest block of the file, decoded.
 	blockBytes int64
+	// bandByBand says that the bands lie one after the other in the file, and
+	// uniform that all, alpha too, have one type.
+	bandByBand, uniform bool
+	tooLarge            *rasterbase.Error // nil: the blocks can be decoded
 }
 
 // source is an opened data set with what is known of it.
@@ -80,8 +87,37 @@ func (r recipe) inspect(h handle) (*source, error) {
 	if err := r.georeference(h, s); err != nil {
 		return nil, err
 	}
+	if err := r.order(h, s); err != nil {
+		return nil, err
+	}
 	s.info.Warnings = append(h.warnings(), s.info.Warnings...)
 	return s, nil
+}
+
+// order finds whether windows of the file can be read in any order, and refuses
+// what cannot be read at all.
+func (r recipe) order(h handle, s *source) error {
+	l := s.layout
+	tileable := l.uniform && !s.info.GroundControl
+	for _, b := range l.bands {
+		tileable = tileable && (!b.maskBand || b.shared)
+	}
+	if tileable {
+		strip := int64(0)
+		if s.info.Driver == "GTiff" && s.info.BlockHeight == 1 && s.info.Grid.Height > 1 {
+			strip = int64(C.rb_one_strip(h.c, 1))
+		}
+		s.info.Sequential = slices.Contains(sequentialDrivers, s.info.Driver) || strip > 0 || l.blockBytes > int64(C.rb_cache_size())/2
+		if l.tooLarge != nil || strip > r.limits.BlockBytes {
+			lines, _ := openLines(r, s.info, l)
+			s.info.Oversized = lines != nil
+			C.rb_lines_close(lines)
+		}
+	}
+	if l.tooLarge != nil && (!s.info.Oversized || !r.oversized) {
+		return l.tooLarge
+	}
+	return nil
 }
 
 func (r recipe) checkSize(s C.rb_size) error {
@@ -97,10 +133,10 @@ func (r recipe) checkSize(s C.rb_size) error {
 	return nil
 }
 
-// blockBytes is the size of the blocks of a band. Blocks that would need too
-// much memory are refused: a block is decoded whole, with all bands when they
+// blockBytes is the size of the blocks of a band, and an error for those that
+// would need too much memory: a block is decoded whole, with all bands when they
 // are interleaved by pixel.
-func (r recipe) blockBytes(s C.rb_size, b *C.rb_band) (int64, error) {
+func (r recipe) blockBytes(s C.rb_size, b *C.rb_band) (int64, *rasterbase.Error) {
 	w, h, n := int64(b.block_width), int64(b.block_height), int64(max(1, b.bytes))
 	if s.pixel_interleaved != 0 {
 		n *= int64(s.bands)
@@ -109,7 +145,7 @@ func (r recipe) blockBytes(s C.rb_size, b *C.rb_band) (int64, error) {
 		return 0, r.invalid("its blocks have %d x %d pixels", w, h)
 	}
 	if w > r.limits.BlockBytes/n || h > r.limits.BlockBytes/n/w {
-		return 0, rasterbase.Errorf(rasterbase.TooLarge,
+		return r.limits.BlockBytes, rasterbase.Errorf(rasterbase.TooLarge,
 			"%s is stored in blocks of %d x %d pixels, each of which takes %.1f MiB of memory to decode, more than the %.1f MiB allowed",
 			r.base(), w, h, mebibytes(float64(w)*float64(h)*float64(n)), mebibytes(float64(r.limits.BlockBytes))).
 			WithHint("rewrite it in tiles with gdal_translate -co TILED=YES IN OUT.tif, and import that")
@@ -122,16 +158,21 @@ func mebibytes(bytes float64) float64 { return bytes / (1 << 20) }
 func (r recipe) inspectBands(h handle, size C.rb_size, s *source) error {
 	all := make([]C.rb_band, int(size.bands))
 	alpha := 0
+	s.layout.all, s.layout.uniform, s.layout.bandByBand = len(all), true, size.pixel_interleaved == 0
 	for i := range all {
 		b := &all[i]
 		if C.rb_get_band(h.c, C.int(i+1), b) != C.RB_OK {
 			return r.invalid("band %d: %s", i+1, h.said())
 		}
 		n, err := r.blockBytes(size, b)
-		if err != nil {
+		if err != nil && err.Code == rasterbase.Invalid {
 			return err
 		}
+		if s.layout.tooLarge == nil {
+			s.layout.tooLarge = err
+		}
 		s.layout.blockBytes = max(s.layout.blockBytes, n)
+		s.layout.uniform = s.layout.uniform && b._type == all[0]._type && b.signed_byte == all[0].signed_byte && b.nbits == all[0].nbits
 		if b.alpha != 0 && len(all) > 1 && alpha == 0 {
 			alpha = i + 1
 		}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"unsafe"
 
 	"github.com/rasterbase/rasterbase"
@@ -126,15 +125,6 @@ func checkCRS(r *raster.Raster, o WriteOptions) error {
 	return nil
 }
 
-func hasOption(options []string, name string) bool {
-	for _, o := range options {
-		if key, _, _ := strings.Cut(o, "="); strings.EqualFold(key, name) {
-			return true
-		}
-	}
-	return false
-}
-
 // DecodeGeoTIFF reads the first image of a GeoTIFF (or COG) whose bytes are in
 // memory, with its own pixels untouched, in this process: bytes of strangers
 // should be put in a file and opened by package gdalchild.
@@ -190,6 +180,9 @@ func (r recipe) inspectInMemory(h handle) (*dataset, error) {
 	s := &source{}
 	if err := r.inspectBands(h, size, s); err != nil {
 		return nil, err
+	}
+	if s.layout.tooLarge != nil {
+		return nil, s.layout.tooLarge
 	}
 	var g C.rb_geo
 	C.rb_georeference(h.c, 0, &g)

@@ -80,7 +80,7 @@ func TestGeoTIFFRoundTrip(t *testing.T) {
 			r.Validity = rapid.SliceOfN(rapid.SampledFrom([]uint8{0, 1, 255}), r.Width*r.Height, r.Width*r.Height).Draw(t, "validity")
 			r.Validity[0] = 0 // a mask of which all is valid is none
 		}
-		o := gdal.WriteOptions{Compression: rapid.SampledFrom([]string{"", "DEFLATE", "ZSTD"}).Draw(t, "compression")}
+		o := gdal.WriteOptions{Compression: rapid.SampledFrom([]gdal.Compression{"", "DEFLATE", "ZSTD"}).Draw(t, "compression")}
 		b, err := gdal.EncodeGeoTIFF(t.Context(), r, o)
 		if err != nil {
 			t.Fatal(err)

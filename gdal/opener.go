@@ -54,12 +54,14 @@ func (o Opener) Open(ctx context.Context, path string, opt ingest.OpenOptions) (
 	if err != nil {
 		return nil, err
 	}
-	how := recipe{name: name, drivers: drivers, path: plain, srid: opt.SRID, limits: limits}
+	how := recipe{name: name, drivers: drivers, path: plain, srid: opt.SRID, limits: limits, oversized: opt.Oversized}
 	h, s, err := how.open()
 	if err != nil {
 		return nil, err
 	}
-	return newDataset(how, h, s, limits.handles(s.layout.blockBytes, opt.Parallel)), nil
+	d := newDataset(how, h, s, limits.handles(s.layout.blockBytes, opt.Parallel))
+	d.temp, d.wanted = o.TempDir, max(1, opt.Parallel)
+	return d, nil
 }
 
 // handle is one GDAL data set. It belongs to one goroutine at a time.

@@ -183,6 +183,7 @@ static int read_band(rb_ds *h, GDALRasterBandH b, GDALDataType type, rb_window w
 
 int rb_read(rb_ds *h, int band, int type, rb_window w, void *out) {
     rb_listen(&h->m);
+    rb_before_read(h, w);
     int rc = read_band(h, GDALGetRasterBand(h->ds, band), type, w, out);
     rb_unlisten();
     return rc;

@@ -112,6 +112,7 @@ typedef struct {
     const char *wkt;
 } rb_create_args;
 
+int rb_can_compress(const char *name);
 rb_ds *rb_create(const rb_create_args *a);
 int rb_write_band(rb_ds *h, int band, int type, const void *pixels);
 int rb_set_nodata(rb_ds *h, int band, double v);
@@ -124,6 +125,25 @@ int rb_flush(rb_ds *h);
 int rb_write_window(rb_ds *h, int band, int type, rb_window w, const void *pixels);
 int rb_add_mask(rb_ds *h);
 int rb_write_mask_window(rb_ds *h, rb_window w, const unsigned char *mask);
+
+// Rows of a TIFF in strips, one after the other, in the machine's byte order.
+// rb_lines_open gives NULL for a file that cannot be read so: one in tiles, of
+// packed or other pixels than those said, or of a method that changes them.
+// separate: each band has strips of its own, and its sample is read; otherwise a
+// row has the pixels of all bands.
+typedef struct {
+    const char *path;
+    int directory; // of the file, from 0
+    int width, height, bands, bytes;
+} rb_lines_args;
+typedef struct rb_lines rb_lines;
+rb_lines *rb_lines_open(const rb_lines_args *a, int *separate);
+int rb_lines_read(rb_lines *l, int row, int sample, void *out);
+const char *rb_lines_error(const rb_lines *l);
+void rb_lines_rest(rb_lines *l);
+void rb_lines_close(rb_lines *l);
+long long rb_one_strip(rb_ds *h, int band);
+long long rb_cache_size(void);
 
 // Files in memory. rb_memory_file takes over the data, which malloc made; 0 when
 // it cannot. rb_take_memory_file gives the bytes, to be freed with

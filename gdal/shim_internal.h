@@ -39,4 +39,11 @@ OGRSpatialReferenceH rb_srs(int srid, const char *wkt);
 void rb_set_place(rb_ds *h, const rb_create_args *a);
 void rb_keep_memory_driver(void);
 
+// What a test build does before it reads pixels; nothing in any other.
+#ifdef RB_CRASHTEST
+void rb_before_read(rb_ds *h, rb_window w);
+#else
+#define rb_before_read(h, w) ((void)0)
+#endif
+
 #endif

@@ -4,6 +4,8 @@
 
 #include "shim_internal.h"
 
+#include <stdio.h>
+
 // rb_set_place gives a new data set its georeference and its CRS.
 void rb_set_place(rb_ds *h, const rb_create_args *a) {
     GDALSetGeoTransform(h->ds, (double *)a->geotransform);
@@ -12,6 +14,16 @@ void rb_set_place(rb_ds *h, const rb_create_args *a) {
     if (s == NULL) return;
     GDALSetSpatialRef(h->ds, s);
     OSRDestroySpatialReference(s);
+}
+
+// rb_can_compress tells whether the GTiff driver has a method of compression:
+// its list of options names only those that it was built with.
+int rb_can_compress(const char *name) {
+    GDALDriverH d = GDALGetDriverByName("GTiff");
+    const char *list = d ? GDALGetMetadataItem(d, GDAL_DMD_CREATIONOPTIONLIST, NULL) : NULL;
+    char value[64];
+    snprintf(value, sizeof value, "<Value>%s</Value>", name);
+    return list != NULL && strstr(list, value) != NULL;
 }
 
 rb_ds *rb_create(const rb_create_args *a) {

@@ -24,11 +24,6 @@ var dataTypes = map[rasterbase.PixelType]C.int{
 	rasterbase.Float32: 6, rasterbase.Float64: 7,
 }
 
-// bitsOf are the NBITS creation options of types that GeoTIFF packs.
-var bitsOf = map[rasterbase.PixelType]string{
-	rasterbase.Bit1: "NBITS=1", rasterbase.Uint2: "NBITS=2", rasterbase.Uint4: "NBITS=4",
-}
-
 // Write writes a raster to a GeoTIFF at the path, which is replaced if it
 // exists. Nodata of the first band stands for all, as the format has it;
 // Validity becomes an internal mask. All bands must have one pixel type.
@@ -109,19 +104,14 @@ func checkOneType(r *raster.Raster) error {
 
 // create creates the file. The strings that C sees are freed when it returns.
 func create(path string, r *raster.Raster, o WriteOptions) (handle, error) {
-	options := append([]string{}, o.Options...)
-	bits := bitsOf[r.Bands[0].Type]
-	if bits != "" && o.Compression == "" {
-		// Without compression GDAL 3.6 looks at too few bytes to see whether a
-		// block is all zero when its rows end within a byte, and loses pixels.
-		o.Compression = "PACKBITS"
+	compression, err := ParseCompression(string(o.Compression))
+	if err != nil {
+		return handle{}, err
 	}
-	if o.Compression != "" {
-		options = append(options, "COMPRESS="+o.Compression)
+	if err := compression.usable(r); err != nil {
+		return handle{}, err
 	}
-	if bits != "" {
-		options = append(options, bits)
-	}
+	options := compression.creation(r, o.Options)
 	var a C.rb_create_args
 	strs := []*C.char{C.CString(path), C.CString(strings.Join(options, "\n")), C.CString(o.WKT)}
 	defer func() {
@@ -146,6 +136,20 @@ func create(path string, r *raster.Raster, o WriteOptions) (handle, error) {
 		return handle{}, rasterbase.Errorf(rasterbase.Invalid, "create %s: %s", filepath.Base(path), said)
 	}
 	return h, nil
+}
+
+// usable fails when this GDAL has not the method, or it cannot hold the raster.
+func (c Compression) usable(r *raster.Raster) error {
+	if err := c.Check(r.Bands[0].Type, len(r.Bands)); err != nil || c == "" {
+		return err
+	}
+	name := C.CString(string(c))
+	defer C.free(unsafe.Pointer(name))
+	if C.rb_can_compress(name) == 0 {
+		return rasterbase.Errorf(rasterbase.Unsupported, "the installed GDAL writes no GeoTIFF with compression %s", c).
+			WithHint("LZW and PACKBITS are always there").WithField("compress_method")
+	}
+	return nil
 }
 
 // setPlace says how large the raster is and where it lies.

@@ -101,7 +101,7 @@ func TestRoundTrip(t *testing.T) {
 		} else if rapid.Bool().Draw(t, "mask") {
 			r.Validity = rapid.SliceOfN(rapid.SampledFrom([]uint8{0, 255}), g.Width*g.Height, g.Width*g.Height).Draw(t, "validity")
 		}
-		o := gdal.WriteOptions{Compression: rapid.SampledFrom([]string{"", "LZW", "DEFLATE", "ZSTD"}).Draw(t, "compression")}
+		o := gdal.WriteOptions{Compression: rapid.SampledFrom([]gdal.Compression{"", "LZW", "DEFLATE", "ZSTD"}).Draw(t, "compression")}
 		path := filepath.Join(dir, "a.tif")
 		if err := gdal.Write(context.Background(), path, r, o); err != nil {
 			t.Fatal(err)

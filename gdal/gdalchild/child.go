@@ -173,6 +173,8 @@ func (v *service) do(ctx context.Context, q request, places []ingest.Place) (ans
 	switch q.Op {
 	case opRead:
 		return read(ctx, data, q.Window, q.Bands)
+	case opTile:
+		return tile(ctx, data, q.Tile)
 	case opTo:
 		err = data.ToMercator(ctx, places)
 	case opFrom:
@@ -187,7 +189,9 @@ func (v *service) open(ctx context.Context, q request) (answer, [][]byte, error)
 	if q.Options == nil {
 		return answer{}, nil, errors.New("opening needs options")
 	}
-	d, err := gdal.Opener{Limits: v.setup.Limits, CacheBytes: v.setup.CacheBytes}.Open(ctx, q.Path, *q.Options)
+	// In its temporary folder alone the child may write.
+	o := gdal.Opener{Limits: v.setup.Limits, CacheBytes: v.setup.CacheBytes, TempDir: v.setup.TempDir}
+	d, err := o.Open(ctx, q.Path, *q.Options)
 	if err != nil {
 		return answer{}, nil, err
 	}
@@ -195,11 +199,26 @@ func (v *service) open(ctx context.Context, q request) (answer, [][]byte, error)
 	v.data = d
 	v.mu.Unlock()
 	info := d.Info()
-	a := answer{Info: &info, Parallel: 1}
+	return answer{Info: &info, Parallel: parallelOf(d)}, nil, nil
+}
+
+func parallelOf(d ingest.Dataset) int {
 	if p, ok := d.(interface{ Parallel() int }); ok {
-		a.Parallel = p.Parallel()
+		return p.Parallel()
 	}
-	return a, nil, nil
+	return 1
+}
+
+func tile(ctx context.Context, data ingest.Dataset, o *ingest.TileOptions) (answer, [][]byte, error) {
+	t, ok := data.(ingest.Tiler)
+	if !ok || o == nil {
+		return answer{}, nil, errors.New("no tiled copy of this raster can be made")
+	}
+	part, err := t.Tile(ctx, *o)
+	if err != nil {
+		return answer{}, nil, err
+	}
+	return answer{Tiled: &part, Parallel: parallelOf(data)}, nil, nil
 }
 
 func read(ctx context.Context, data ingest.Dataset, w ingest.Window, bands []int) (answer, [][]byte, error) {

@@ -174,7 +174,7 @@ func TestCrash(t *testing.T) {
 	if err2 := d.ToMercator(context.Background(), make([]ingest.Place, 1)); err2 == nil || err2.Error() != err.Error() {
 		t.Errorf("a later request says %v", err2)
 	}
-	if _, err := os.Stat(d.p.temp); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(d.p.temp.Path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the temporary folder is still there: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/ingest"
 )
 
 // output keeps the beginning and the end of what a child prints.
@@ -81,7 +82,7 @@ var (
 	// trace matches lines of the Go runtime's traces: of stacks, registers and
 	// signals, and places in a source. A line can be anywhere, since only the
 	// beginning and the end of the output are kept.
-	trace = regexp.MustCompile(`^(\t|runtime stack:|goroutine |created by |exit status |\[(signal|originating|failed)|SIG[A-Z]+: |PC=|r\w+ +0x)` +
+	trace = regexp.MustCompile(`^(\t|runtime stack:|goroutine |created by |exit status |signal arrived during |\[(signal|originating|failed)|SIG[A-Z]+: |PC=|r\w+ +0x)` +
 		`|0x[0-9a-f]|\bgoroutine \d|\b(fp|sp|pc)=|\bruntime[./]|\.(go|s|c|cpp|h):\d|^\S+\(.*\)\s*$|^\.\.\.`)
 	// internals matches how the Go runtime begins a line.
 	internals = regexp.MustCompile(`^(fatal error: |panic: |runtime: |runtime error: )+`)
@@ -115,7 +116,7 @@ func (p *process) why() error {
 		signal = m[1] + m[2]
 	}
 	died := func(code rasterbase.Code, format string, args ...any) error {
-		return rasterbase.Errorf(code, "%s: %s", name, fmt.Sprintf(format, args...))
+		return rasterbase.Errorf(code, "%s: %w", name, fmt.Errorf(format, args...))
 	}
 	switch {
 	case p.reason != nil:
@@ -131,7 +132,19 @@ func (p *process) why() error {
 	case signal == "SIGKILL":
 		return died(rasterbase.TooLarge, "the GDAL child was killed (SIGKILL) while %s, perhaps because the machine was short of memory", p.doing())
 	case signal != "":
-		return died(rasterbase.Invalid, "GDAL crashed (%s) while %s%s", signal, p.doing(), said)
+		return died(rasterbase.Invalid, "%w (%s) while %s%s", ingest.ErrCrashed, inWords(signal), p.doing(), said)
 	}
 	return died(rasterbase.Internal, "the GDAL child ended (%v) while %s%s", p.cmd.ProcessState, p.doing(), said)
+}
+
+// inWords is the name of a signal with what it means, where it has a meaning for
+// who gave the file.
+func inWords(signal string) string {
+	meaning := map[string]string{
+		"SIGSEGV": "segmentation fault", "SIGBUS": "bus error", "SIGABRT": "it gave up", "SIGFPE": "arithmetic fault", "SIGILL": "illegal instruction",
+	}[signal]
+	if meaning == "" {
+		return signal
+	}
+	return meaning + ", " + signal
 }

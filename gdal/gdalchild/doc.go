@@ -37,7 +37,9 @@ type Opener struct {
 	MemoryLimit int64
 	// CacheBytes is the size of GDAL's block cache in a child: 96 MiB when 0.
 	CacheBytes int64
-	// FileSizeLimit bounds each file that a child writes: 4 GiB when 0.
+	// FileSizeLimit bounds each file that a child writes: 4 GiB when 0. A child
+	// that makes a tiled copy may write one of half as many bytes again as the
+	// pixels have.
 	FileSizeLimit int64
 	// TempDir is where the temporary folders of children are made. Empty: the
 	// system's.

@@ -44,7 +44,7 @@ func (o Opener) Open(ctx context.Context, path string, opt ingest.OpenOptions) (
 	if err != nil {
 		return nil, err
 	}
-	d := &dataset{p: p, limits: o.Limits}
+	d := &dataset{p: p, limits: o.Limits, o: o, path: path, options: opt}
 	if err := d.openWith(ctx, path, opt); err != nil {
 		p.close()
 		return nil, err
@@ -95,6 +95,12 @@ type dataset struct {
 	limits gdal.Limits
 	info   ingest.Info
 	slots  chan struct{} // one for each request that may run
+
+	// What the child was started with.
+	o       Opener
+	path    string
+	options ingest.OpenOptions
+	tiling  bool // a tiled copy was begun
 }
 
 // Info tells what the file says of itself.
@@ -106,19 +112,20 @@ func (d *dataset) Close() error { d.p.close(); return nil }
 // call waits for a free slot. The slot is taken until the child has answered,
 // even when nobody waits for the answer any more.
 func (d *dataset) call(ctx context.Context, q request, places []ingest.Place, receive receiver) error {
+	slots := d.slots
 	select {
-	case d.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	answered, err := d.p.call(ctx, q, places, receive)
 	if answered == nil {
-		<-d.slots
+		<-slots
 		return err
 	}
 	go func() {
 		<-answered
-		<-d.slots
+		<-slots
 	}()
 	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/internal/tempdir"
 )
 
 // receiver makes memory for the raw part of an answer without error, or
@@ -35,7 +36,7 @@ type pending struct {
 type process struct {
 	o       Opener
 	path    string
-	temp    string
+	temp    *tempdir.Dir
 	cmd     *exec.Cmd
 	answers *os.File
 	stderr  *output
@@ -63,7 +64,7 @@ func (o Opener) start(path string) (*process, error) {
 			return nil, fmt.Errorf("find this program: %w", err)
 		}
 	}
-	temp, err := os.MkdirTemp(o.TempDir, "rasterbase-gdal-")
+	temp, err := tempdir.Make(o.TempDir, "rasterbase-gdal-")
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
 	}
@@ -72,7 +73,7 @@ func (o Opener) start(path string) (*process, error) {
 		exited: make(chan struct{}), wait: map[uint64]*pending{},
 	}
 	if err := p.run(binary); err != nil {
-		os.RemoveAll(temp)
+		_ = temp.Remove() // there is an error already, and a rest is collected
 		return nil, fmt.Errorf("start a GDAL child: %w", err)
 	}
 	o.Logger.Debug("GDAL child started", "pid", p.cmd.Process.Pid, "file", path)
@@ -81,7 +82,7 @@ func (o Opener) start(path string) (*process, error) {
 
 func (p *process) run(binary string) error {
 	text, err := json.Marshal(setup{
-		Source: p.path, TempDir: p.temp, MemoryLimit: p.o.MemoryLimit, CacheBytes: p.o.CacheBytes,
+		Source: p.path, TempDir: p.temp.Path, MemoryLimit: p.o.MemoryLimit, CacheBytes: p.o.CacheBytes,
 		FileSizeLimit: p.o.FileSizeLimit, Limits: p.o.Limits,
 	})
 	if err != nil {
@@ -99,8 +100,8 @@ func (p *process) run(binary string) error {
 	}
 	p.requests, p.answers = requestsWrite, answersRead
 	p.cmd = exec.Command(binary, p.o.Args...)
-	p.cmd.Dir = p.temp
-	p.cmd.Env = []string{marker + "=" + string(text), "TMPDIR=" + p.temp, "CPL_TMPDIR=" + p.temp, "HOME=" + p.temp, "LC_ALL=C", "MALLOC_ARENA_MAX=2"}
+	p.cmd.Dir = p.temp.Path
+	p.cmd.Env = []string{marker + "=" + string(text), "TMPDIR=" + p.temp.Path, "CPL_TMPDIR=" + p.temp.Path, "HOME=" + p.temp.Path, "LC_ALL=C", "MALLOC_ARENA_MAX=2"}
 	for _, name := range dataVariables {
 		if v, ok := os.LookupEnv(name); ok {
 			p.cmd.Env = append(p.cmd.Env, name+"="+v)
@@ -287,7 +288,7 @@ func (p *process) end() {
 	dead := p.dead
 	p.mu.Unlock()
 	p.requests.Close()
-	os.RemoveAll(p.temp)
+	_ = p.temp.Remove() // a rest is collected
 	close(p.exited)
 	for _, w := range wait {
 		w.finish(dead)

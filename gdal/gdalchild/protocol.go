@@ -106,6 +106,7 @@ const (
 	opRead   = "read"
 	opTo     = "to mercator"
 	opFrom   = "from mercator"
+	opTile   = "tile"
 	opCancel = "cancel" // of the request with the same id; has no answer
 )
 
@@ -117,6 +118,7 @@ type request struct {
 	Options *ingest.OpenOptions `json:"options,omitempty"`
 	Window  ingest.Window       `json:"window"`
 	Bands   []int               `json:"bands,omitempty"` // indices into Info.Bands; none: all
+	Tile    *ingest.TileOptions `json:"tile,omitempty"`
 }
 
 // String says what is being done, for messages.
@@ -126,6 +128,8 @@ func (r request) String() string {
 		return "starting the GDAL child"
 	case opOpen:
 		return "opening the file"
+	case opTile:
+		return "making a tiled copy"
 	case opRead:
 		return fmt.Sprintf("reading %d x %d pixels at column %d, row %d", r.Window.Width, r.Window.Height, r.Window.X, r.Window.Y)
 	}
@@ -145,9 +149,10 @@ type answer struct {
 	Error *failure     `json:"error,omitempty"`
 	Info  *ingest.Info `json:"info,omitempty"`
 	Masks string       `json:"masks,omitempty"`
-	// Parallel, in the answer to opening, is how many requests the child answers
-	// at a time.
-	Parallel int `json:"parallel,omitempty"`
+	// Parallel, in the answers to opening and to tiling, is how many requests the
+	// child answers at a time.
+	Parallel int               `json:"parallel,omitempty"`
+	Tiled    *ingest.TiledPart `json:"tiled,omitempty"`
 }
 
 // failure carries an error over the pipe.
