@@ -49,3 +49,24 @@ func ExtentOf(ctx context.Context, d Dataset) ([]xyz.Box, error) {
 	boxes, _, err := extent(ctx, d)
 	return boxes, err
 }
+
+// KeepAllowed copies a file of an allowed folder into the store, and calls
+// between after it was found and before it is opened; nil: nothing is done
+// then.
+func KeepAllowed(ctx context.Context, p *Parser, path string, between func()) (rasterbase.Source, error) {
+	f, err := p.allowedFile(path)
+	if err != nil {
+		return rasterbase.Source{}, err
+	}
+	defer f.close()
+	if between != nil {
+		between()
+	}
+	return p.keepFrom(ctx, f, f.name, f.path)
+}
+
+// SetWorkDisk says how much of the disk of temporary files is free.
+func (p *Parser) SetWorkDisk(free func(dir string) (int64, error)) { p.workDisk = free }
+
+// QueueCollection queues the job of Collect if it is due.
+func (p *Parser) QueueCollection(ctx context.Context) error { return p.queueCollection(ctx) }

@@ -408,7 +408,7 @@ func TestCancelAfterPublishing(t *testing.T) {
 	o := opener(wavy(rasterbase.Uint8, 1, 100, 100, nil, 5))
 	db := swift(t)
 	var p *ingest.Parser
-	var ticket ingest.Ticket
+	var ticket rasterbase.Ticket
 	var once sync.Once
 	catalog := watched{Catalog: db.Catalog(), publishing: func() {}}
 	catalog.after = func() {

@@ -59,7 +59,7 @@ func (p *Parser) admit(ctx context.Context, r Request) (rasterbase.Source, error
 		}
 		return p.keepSource(ctx, r.Source)
 	}
-	if err := p.checkOpener(); err != nil { // before anything is downloaded
+	if err := errors.Join(p.checkOpener(), CheckSettings(r.Settings)); err != nil { // before anything is downloaded
 		return rasterbase.Source{}, err
 	}
 	src, err := p.fetchSource(ctx, r)
@@ -80,18 +80,25 @@ func (p *Parser) planSource(ctx context.Context, src rasterbase.Source, s raster
 		return nil, fmt.Errorf("read the source: %w", err)
 	}
 	defer release()
-	pl, err := p.planFile(ctx, filepath.Join(dir, src.Name), s)
+	pl, err := p.planAt(ctx, filepath.Join(dir, src.Name), s, true)
 	return pl, rasterFile{dir: dir}.clean(err)
 }
 
 // fetchSource downloads a source into the store, without a copy elsewhere.
 func (p *Parser) fetchSource(ctx context.Context, r Request) (src rasterbase.Source, err error) {
 	if p.c.Fetcher == nil {
-		return src, rasterbase.Errorf(rasterbase.Unsupported, "%s: addresses are not downloaded here", OriginOf(r.Source)).
-			WithHint("download the file and import it").WithField("source")
+		return src, notDownloaded(r.Source)
 	}
-	src.Origin = OriginOf(r.Source)
-	name, size, body, err := p.c.Fetcher.Open(ctx, r.Source)
+	return p.fetchAddress(ctx, r.Source, nil, r.Downloading)
+}
+
+// fetchAddress downloads what an address names into the store. Begun is called
+// with the size, -1 when it is not known, before the bytes come; nil: nobody
+// asks. Errors do not have the address's secrets.
+func (p *Parser) fetchAddress(ctx context.Context, address string, begun func(size int64) error, tell func(done, size int64)) (src rasterbase.Source, err error) {
+	defer func() { err = withoutSecrets(err, address) }()
+	src.Origin = OriginOf(address)
+	name, size, body, err := p.c.Fetcher.Open(ctx, address)
 	if err != nil {
 		return src, err
 	}
@@ -99,6 +106,11 @@ func (p *Parser) fetchSource(ctx context.Context, r Request) (src rasterbase.Sou
 	src.Name = name
 	if size > p.c.Limits.SourceBytes {
 		return src, p.tooLarge(src.Origin, size)
+	}
+	if begun != nil {
+		if err := begun(size); err != nil {
+			return src, err
+		}
 	}
 	sources := p.c.Store.Sources()
 	if src.ID, err = sources.Create(ctx); err != nil {
@@ -110,7 +122,7 @@ func (p *Parser) fetchSource(ctx context.Context, r Request) (src rasterbase.Sou
 		}
 	}()
 	sum := sha256.New()
-	in := &sourceReader{p: p, r: body, origin: src.Origin, size: size, tell: r.Downloading}
+	in := &sourceReader{p: p, r: body, origin: src.Origin, size: size, tell: tell}
 	src.Size, err = sources.Put(ctx, src.ID, name, io.TeeReader(in, sum))
 	switch {
 	case in.err != nil: // the reason, without what the store was doing

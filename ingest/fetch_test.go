@@ -127,7 +127,7 @@ func noSources(t *testing.T, st store.Store) {
 	t.Helper()
 	ids, err := st.Sources().List(t.Context())
 	if err != nil || len(ids) > 0 {
-		t.Errorf("sources %q are left, %v", ids, err)
+		t.Errorf("sources %v are left, %v", ids, err)
 	}
 }
 

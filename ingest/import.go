@@ -18,6 +18,7 @@ const (
 	kindChunk        = "parse chunk"
 	kindDrop         = "drop"
 	kindDeleteSource = "delete source"
+	kindEnded        = "parse ended"
 )
 
 type parseArgs struct {
@@ -42,11 +43,31 @@ const dropGrace = 5 * time.Second
 
 // Register makes a runner run this parser's jobs.
 func (p *Parser) Register(r *jobs.Runner) {
+	if !p.c.InRequest {
+		p.registerParses(r)
+	}
+	p.registerUpkeep(r)
+	if p.c.Ended != nil {
+		jobs.Handle(r, kindEnded, func(ctx context.Context, e Ended, _ *store.Job) error { return p.c.Ended(ctx, e) })
+	}
+}
+
+// registerParses registers what makes tiles. A build that opens no files leaves
+// that to others.
+func (p *Parser) registerParses(r *jobs.Runner) {
 	if p.c.Opener != nil {
 		jobs.Handle(r, kindParse, p.runParse)
 		jobs.Handle(r, kindChunk, p.runChunk)
 	}
+}
+
+// registerUpkeep registers what takes away what is not needed any more.
+func (p *Parser) registerUpkeep(r *jobs.Runner) {
 	jobs.Handle(r, kindDrop, func(ctx context.Context, a dropArgs, _ *store.Job) error { return p.drop(ctx, a) })
+	jobs.Handle(r, kindCollect, func(ctx context.Context, _ struct{}, _ *store.Job) error {
+		_, err := p.Collect(ctx)
+		return err
+	})
 	jobs.Handle(r, kindDeleteSource, func(ctx context.Context, a sourceArgs, _ *store.Job) error {
 		return p.c.Store.Sources().Delete(ctx, a.Source)
 	})
@@ -56,7 +77,7 @@ func (p *Parser) Register(r *jobs.Runner) {
 // only import leave nothing behind that a server would have to take away.
 func (p *Parser) tidy(ctx context.Context) {
 	runner := jobs.NewRunner(p.c.Store, p.c.Log)
-	p.Register(runner)
+	p.registerUpkeep(runner)
 	if err := runner.RunDue(ctx, kindDrop, kindDeleteSource); err != nil && ctx.Err() == nil {
 		p.c.Log.Warn("dropping what was replaced", "error", err)
 	}
@@ -65,7 +86,7 @@ func (p *Parser) tidy(ctx context.Context) {
 // Plan inspects a source and says what a parse of it would make, without
 // storing anything. What an address names is downloaded for that, and deleted.
 func (p *Parser) Plan(ctx context.Context, r Request) (*Plan, error) {
-	if err := p.checkOpener(); err != nil {
+	if err := errors.Join(p.checkOpener(), CheckSettings(r.Settings)); err != nil {
 		return nil, err
 	}
 	if !isAddress(r.Source) {
@@ -80,10 +101,16 @@ func (p *Parser) Plan(ctx context.Context, r Request) (*Plan, error) {
 }
 
 func (p *Parser) planFile(ctx context.Context, path string, s rasterbase.Settings) (*Plan, error) {
+	return p.planAt(ctx, path, s, false)
+}
+
+// planAt plans a file, which is a source that is kept already or one that is to
+// be copied.
+func (p *Parser) planAt(ctx context.Context, path string, s rasterbase.Settings, kept bool) (*Plan, error) {
 	if _, err := checkFile(path); err != nil {
 		return nil, err
 	}
-	o := OpenOptions{Subdataset: s.Subdataset, SRID: s.SRID}
+	o := OpenOptions{Subdataset: s.Subdataset, SRID: s.SRID, Oversized: true}
 	file, err := p.unpack(ctx, path, o)
 	if err != nil {
 		return nil, err
@@ -95,16 +122,19 @@ func (p *Parser) planFile(ctx context.Context, path string, s rasterbase.Setting
 		return nil, file.clean(err)
 	}
 	pl, err := p.plan(ctx, d, s)
+	if err == nil {
+		err = p.fitDisk(pl, p.needDisk(pl, d.Info(), bytesOf(path, file)), kept)
+	}
 	return pl, file.clean(errors.Join(err, d.Close()))
 }
 
 // Add keeps a copy of the source, saves a new layer for it, and queues its
 // parse, all or nothing. A source that cannot be parsed is refused before, or
 // deleted again when it had to be downloaded.
-func (p *Parser) Add(ctx context.Context, r Request) (Ticket, error) {
+func (p *Parser) Add(ctx context.Context, r Request) (rasterbase.Ticket, error) {
 	ready, err := p.Prepare(ctx, r)
 	if err != nil {
-		return Ticket{}, err
+		return rasterbase.Ticket{}, err
 	}
 	t, err := ready.Save(ctx, p.c.Store.Catalog())
 	if err != nil {
@@ -123,7 +153,8 @@ type Prepared struct {
 // Prepare does the part of [Parser.Add] that takes time, and holds no
 // transaction: it inspects the source and keeps a copy. Whoever saves a layer in
 // a transaction with rows of their own prepares it before, and calls Save or
-// Discard then.
+// Discard then, within [Config.SourceGrace]: a copy without a layer is deleted
+// after that.
 func (p *Parser) Prepare(ctx context.Context, r Request) (*Prepared, error) {
 	src, err := p.admit(ctx, r)
 	if err != nil {
@@ -138,13 +169,13 @@ func (q *Prepared) Discard(ctx context.Context) { q.p.deleteSource(ctx, q.source
 
 // Save saves the layer and queues its parse, in a catalog of the store that the
 // parser was made with: the store's own, or that of a host's transaction.
-func (q *Prepared) Save(ctx context.Context, c store.Catalog) (Ticket, error) {
+func (q *Prepared) Save(ctx context.Context, c store.Catalog) (rasterbase.Ticket, error) {
 	r := q.request
 	layer := rasterbase.Layer{
 		Name: cmp.Or(r.Name, stem(q.source.Name)), Description: r.Description, Attribution: r.Attribution, License: r.License,
 		Source: q.source, Settings: r.Settings, Visibility: q.p.c.Visibility,
 	}
-	var t Ticket
+	var t rasterbase.Ticket
 	err := c.Update(ctx, func(tx store.Tx) (err error) {
 		l := layer
 		if r.Legend != nil {
@@ -159,11 +190,11 @@ func (q *Prepared) Save(ctx context.Context, c store.Catalog) (Ticket, error) {
 		if err := tx.Layers().Create(ctx, &l); err != nil {
 			return err
 		}
-		t, err = enqueueParse(ctx, tx, l.ID)
+		t, err = enqueueParse(ctx, tx, l.ID, "")
 		return err
 	})
 	if err != nil {
-		return Ticket{}, fmt.Errorf("save the layer: %w", err)
+		return rasterbase.Ticket{}, fmt.Errorf("save the layer: %w", err)
 	}
 	return t, nil
 }
@@ -185,148 +216,6 @@ func (p *Parser) Import(ctx context.Context, r Request, progress Progress) (*ras
 	return p.Run(ctx, t, progress)
 }
 
-// Run works on a queued parse until it has ended, and returns the layer. When
-// ctx ends first, the parse stays in the queue for another worker.
-func (p *Parser) Run(ctx context.Context, t Ticket, progress Progress) (*rasterbase.Layer, error) {
-	runner := jobs.NewRunner(p.c.Store, p.c.Log)
-	p.Register(runner)
-	watched := make(chan struct{})
-	watching, stop := context.WithCancel(ctx)
-	go func() {
-		defer close(watched)
-		p.watch(watching, t.Parse, progress)
-	}()
-	err := runner.RunGroup(ctx, groupOf(t.Parse), p.overlap(), p.untilOver(t.Parse))
-	stop()
-	<-watched
-	p.closeParse(t.Parse)
-	if err == nil {
-		err = p.reconcile(ctx, t.Layer)
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.tidy(ctx)
-	var layer *rasterbase.Layer
-	var parse *rasterbase.Parse
-	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) (err error) {
-		if parse, err = tx.Parses().Get(ctx, t.Parse); err != nil {
-			return err
-		}
-		layer, err = tx.Layers().Get(ctx, t.Layer)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if progress != nil {
-		progress(*parse)
-	}
-	switch parse.Status {
-	case rasterbase.Finished:
-		return layer, nil
-	case rasterbase.Cancelled:
-		return layer, rasterbase.Errorf(rasterbase.Conflict, "the parse of layer %d was cancelled", t.Layer)
-	}
-	return layer, rasterbase.Errorf(rasterbase.Invalid, "the parse of layer %d failed: %s", t.Layer, parse.Error)
-}
-
-// lookingFor is how long Run goes on when it cannot read how far a parse is.
-const lookingFor = 5 * time.Second
-
-// untilOver asks whether a parse is over. It bears with a store that cannot
-// tell for a while: its workers do too.
-func (p *Parser) untilOver(id rasterbase.ParseID) func(context.Context) (bool, error) {
-	var failing time.Time
-	return func(ctx context.Context) (bool, error) {
-		over, err := p.over(ctx, id)
-		switch {
-		case err == nil:
-			failing = time.Time{}
-			return over, nil
-		case failing.IsZero():
-			failing = time.Now()
-		case time.Since(failing) > lookingFor:
-			return false, err
-		}
-		return false, nil
-	}
-}
-
-// over reports whether a parse has ended, or no job will end it any more.
-func (p *Parser) over(ctx context.Context, id rasterbase.ParseID) (over bool, err error) {
-	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
-		parse, err := tx.Parses().Get(ctx, id)
-		if errors.Is(err, store.ErrNotExist) || err == nil && parse.Status.Ended() {
-			over = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		s, err := jobsOf(ctx, tx, id)
-		over = s.active == nil || s.failed
-		return err
-	})
-	return over, err
-}
-
-// watch reports a parse five times a second until ctx is done.
-func (p *Parser) watch(ctx context.Context, id rasterbase.ParseID, progress Progress) {
-	if progress == nil {
-		return
-	}
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	shown := int64(0)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		var parse *rasterbase.Parse
-		err := p.c.Store.Catalog().View(ctx, func(tx store.Tx) (err error) {
-			parse, err = tx.Parses().Get(ctx, id)
-			return err
-		})
-		if err == nil {
-			// What is made of a chunk that is made again was shown before.
-			shown = max(shown, min(parse.Planned, parse.Done+p.unrecorded(id)))
-			parse.Done = shown
-			progress(*parse)
-		}
-	}
-}
-
-// Reparse queues a new parse of a layer; one that is queued or running already
-// is returned instead.
-func (p *Parser) Reparse(ctx context.Context, id rasterbase.LayerID) (t Ticket, err error) {
-	err = p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
-		layer, err := tx.Layers().Get(ctx, id)
-		if err != nil {
-			return err
-		}
-		if layer.Source.ID == "" {
-			return rasterbase.Errorf(rasterbase.Conflict, "layer %d (%s) has no source file to be parsed from", id, layer.Name).
-				WithHint("it was imported without one; import the raster as a new layer")
-		}
-		if latest, err := tx.Parses().Latest(ctx, id); err == nil && !latest.Status.Ended() {
-			s, err := jobsOf(ctx, tx, latest.ID)
-			if err != nil {
-				return err
-			}
-			if s.active != nil {
-				t = Ticket{Layer: id, Parse: latest.ID, Job: s.active.ID}
-				return nil
-			}
-		}
-		t, err = enqueueParse(ctx, tx, id)
-		return err
-	})
-	return t, err
-}
-
 // Cancel stops a layer's queued or running parse. It is not an error when
 // there is none.
 func (p *Parser) Cancel(ctx context.Context, id rasterbase.LayerID) error {
@@ -334,7 +223,7 @@ func (p *Parser) Cancel(ctx context.Context, id rasterbase.LayerID) error {
 		if _, err := tx.Layers().Get(ctx, id); err != nil {
 			return err
 		}
-		return cancelParse(ctx, tx, id)
+		return p.cancelParse(ctx, tx, id)
 	})
 	if err != nil {
 		return err
@@ -350,7 +239,7 @@ func (p *Parser) Delete(ctx context.Context, id rasterbase.LayerID) error {
 		if err != nil {
 			return err
 		}
-		if err := cancelParse(ctx, tx, id); err != nil {
+		if err := p.cancelParse(ctx, tx, id); err != nil {
 			return err
 		}
 		revisions, err := tx.Revisions().List(ctx, id)
@@ -395,20 +284,22 @@ func (p *Parser) deleteSource(ctx context.Context, id string) {
 	}
 }
 
-func enqueueParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) (Ticket, error) {
-	parse := &rasterbase.Parse{Layer: id, Status: rasterbase.Queued}
+// enqueueParse queues a parse of a layer, whose source is fetched first unless
+// fetch is empty.
+func enqueueParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID, fetch string) (rasterbase.Ticket, error) {
+	parse := &rasterbase.Parse{Layer: id, Status: rasterbase.Queued, Fetch: fetch}
 	if err := tx.Parses().Create(ctx, parse); err != nil {
-		return Ticket{}, err
+		return rasterbase.Ticket{}, err
 	}
 	job, err := jobs.New(kindParse, parseArgs{Layer: id, Parse: parse.ID})
 	if err != nil {
-		return Ticket{}, err
+		return rasterbase.Ticket{}, err
 	}
 	job.UniqueKey, job.Group, job.MaxAttempts = groupOf(parse.ID), groupOf(parse.ID), jobAttempts
 	if err := tx.Jobs().Enqueue(ctx, job); err != nil {
-		return Ticket{}, err
+		return rasterbase.Ticket{}, err
 	}
-	return Ticket{Layer: id, Parse: parse.ID, Job: job.ID}, nil
+	return rasterbase.Ticket{Layer: id, Parse: parse.ID}, nil
 }
 
 // parseJobs is what is known of the jobs of a parse.
@@ -434,7 +325,7 @@ func jobsOf(ctx context.Context, tx store.Tx, id rasterbase.ParseID) (s parseJob
 }
 
 // cancelParse ends a layer's parse, and stops whoever works on it.
-func cancelParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) error {
+func (p *Parser) cancelParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) error {
 	latest, err := tx.Parses().Latest(ctx, id)
 	if errors.Is(err, store.ErrNotExist) || err == nil && latest.Status.Ended() {
 		return nil
@@ -442,7 +333,7 @@ func cancelParse(ctx context.Context, tx store.Tx, id rasterbase.LayerID) error 
 	if err != nil {
 		return err
 	}
-	return endParse(ctx, tx, latest, rasterbase.Cancelled, "", 0)
+	return p.endParse(ctx, tx, latest, rasterbase.Cancelled, "", 0)
 }
 
 func enqueueDrop(ctx context.Context, tx store.Tx, layer rasterbase.LayerID, rev rasterbase.RevisionID, after time.Duration) error {

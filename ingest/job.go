@@ -39,8 +39,13 @@ func (r *run) failed(ctx context.Context, err error, j *store.Job, ofChunk bool)
 		return err // it is handed back, and others go on
 	case ctx.Err() != nil:
 		return errors.Join(err, r.again(after, "", "handed back: the worker stopped", ofChunk))
-	case final(err) || j.Attempt >= min(failAttempts, j.MaxAttempts):
-		return &store.Permanent{Err: errors.Join(err, r.stop(after, j, rasterbase.Failed, message(err)))}
+	case final(err) || j.Attempt >= attemptsFor(err, j):
+		if e := r.stop(after, j, rasterbase.Failed, message(err)); e != nil {
+			// The job is tried again, so that the parse does not seem to go on
+			// for ever.
+			return errors.Join(err, e)
+		}
+		return &store.Permanent{Err: err}
 	}
 	return errors.Join(err, r.again(after, message(err), "attempt failed, will be tried again: "+message(err), ofChunk))
 }
@@ -70,7 +75,7 @@ func (r *run) stop(ctx context.Context, j *store.Job, s rasterbase.Status, reaso
 			if err != nil {
 				return err
 			}
-			return endParse(ctx, tx, parse, s, reason, j.ID)
+			return r.p.endParse(ctx, tx, parse, s, reason, j.ID)
 		})
 	}
 	err := end()
@@ -99,7 +104,7 @@ func (r *run) unlessEnded(err error) error {
 
 // endParse writes how a parse ended without a result, gives up its revision,
 // and cancels its jobs but for one.
-func endParse(ctx context.Context, tx store.Tx, parse *rasterbase.Parse, s rasterbase.Status, reason string, but store.JobID) error {
+func (p *Parser) endParse(ctx context.Context, tx store.Tx, parse *rasterbase.Parse, s rasterbase.Status, reason string, but store.JobID) error {
 	line := "cancelled"
 	if s == rasterbase.Failed {
 		line = "failed: " + reason
@@ -110,18 +115,34 @@ func endParse(ctx context.Context, tx store.Tx, parse *rasterbase.Parse, s raste
 	if err := giveUp(ctx, tx, parse); err != nil {
 		return err
 	}
-	parse.Status, parse.Error, parse.Ended = s, reason, time.Now()
+	parse.Status, parse.Error, parse.Fetch, parse.Ended = s, reason, "", time.Now()
 	if err := tx.Parses().Update(ctx, parse); err != nil {
 		return err
 	}
-	return tx.Parses().Log(ctx, parse.ID, line)
+	if err := tx.Parses().Log(ctx, parse.ID, line); err != nil {
+		return err
+	}
+	return p.announce(ctx, tx, parse, nil)
+}
+
+// attemptsFor is how often a job is tried that fails so. While the store is away
+// neither the file nor the work is at fault: that counts like deaths of workers.
+func attemptsFor(err error, j *store.Job) int {
+	if e, ok := errors.AsType[*rasterbase.Error](err); ok && e.Code == rasterbase.Busy && e.Field == "" {
+		return j.MaxAttempts
+	}
+	return min(failAttempts, j.MaxAttempts)
 }
 
 // final reports whether trying again cannot help: the file or the request is
 // at fault.
 func final(err error) bool {
+	if errors.Is(err, ErrCrashed) {
+		return false
+	}
 	switch rasterbase.CodeOf(err) {
-	case rasterbase.Invalid, rasterbase.TooLarge, rasterbase.Unsupported, rasterbase.NotFound, rasterbase.Conflict:
+	case rasterbase.Invalid, rasterbase.TooLarge, rasterbase.Unsupported, rasterbase.NotFound, rasterbase.Conflict,
+		rasterbase.Unauthorized, rasterbase.Forbidden:
 		return true
 	}
 	return false

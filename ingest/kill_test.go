@@ -106,7 +106,7 @@ func workUntilKilled(place string) int {
 	}
 	o := opener(chunky())
 	o.BeforeRead = func(context.Context, int64, ingest.Window) error { time.Sleep(5 * time.Millisecond); return nil }
-	p := ingest.New(ingest.Config{Store: st, Opener: o, Log: log, TileSize: 64, Workers: 2, BatchSize: 10})
+	p := ingest.New(ingest.Config{Store: st, Opener: o, Log: log, TileSize: 64, Workers: 2, BatchSize: 10, Fetcher: fetched(get)})
 	r := jobs.NewRunner(st, log)
 	p.Register(r)
 	for {

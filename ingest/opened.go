@@ -34,6 +34,10 @@ type opened struct {
 	stages  []*stage
 	tiles   *tileReader
 
+	tiling       sync.Mutex // while a tiled copy is made
+	tiled        bool
+	tilingFailed error
+
 	// Guarded by the parser's mutex.
 	refs  int
 	stale bool // nobody takes it any more
@@ -160,7 +164,7 @@ func (p *Parser) openSource(ctx context.Context, o *opened, layer *rasterbase.La
 	if err != nil {
 		return fmt.Errorf("read the source of layer %d: %w", layer.ID, err)
 	}
-	options := OpenOptions{Subdataset: o.settings.Subdataset, SRID: o.settings.SRID, Parallel: p.c.Workers}
+	options := OpenOptions{Subdataset: o.settings.Subdataset, SRID: o.settings.SRID, Parallel: p.c.Workers, Oversized: true}
 	file, err := p.unpack(ctx, filepath.Join(dir, layer.Source.Name), options)
 	if err != nil {
 		release()

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
@@ -25,6 +26,9 @@ type OpenOptions struct {
 	SRID int
 	// Parallel is how many requests the dataset answers at once; 0: 1.
 	Parallel int
+	// Oversized opens also files that cannot be read as they are, since their
+	// blocks are too large: Info.Oversized says so, and the dataset is a [Tiler].
+	Oversized bool
 }
 
 // SeveralRasters is the error of opening a file that holds several rasters
@@ -89,7 +93,14 @@ type Info struct {
 	HasMask bool
 	// Block is the size of the blocks that the file is stored in.
 	BlockWidth, BlockHeight int
-	Warnings                []string // of GDAL, on opening
+	// Sequential is true when a window that lies before another one takes as long
+	// as all rows before it, or each window as long as a block of many: the file
+	// is best read once, in order.
+	Sequential bool
+	// Oversized is true when no window can be read before the dataset, which is a
+	// [Tiler], has made a tiled copy.
+	Oversized bool
+	Warnings  []string // of GDAL, on opening
 }
 
 // BandInfo is what a file says of a band.
@@ -146,3 +157,7 @@ func (e *SeveralRasters) Error() string {
 func (e *SeveralRasters) Unwrap() error {
 	return rasterbase.Errorf(rasterbase.Invalid, "the file holds several rasters").WithField("subdataset")
 }
+
+// ErrCrashed is matched by the error of an opener whose process died of a fault
+// while it read a file. The file may be at fault or not: it is tried again.
+var ErrCrashed = errors.New("the GDAL process crashed")

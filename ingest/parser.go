@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
@@ -30,10 +31,30 @@ type Config struct {
 	TileSize   int                   // of layers that do not ask for one; 256
 	Workers    int                   // cores that one parse uses, each with some 60 MiB; the machine's, 8 at most
 	BatchSize  int                   // tiles written at once; 100
-	WorkDir    string                // for unpacked zip files; the system's temporary folder
+	WorkDir    string                // for unpacked files; the system's temporary folder. An Opener makes its own there too
 	SingleTask bool                  // a parse is one job, however large
 	Visibility rasterbase.Visibility // of new layers; public
 	Limits     Limits
+	// Compress is GDAL's name of the compression of temporary GeoTIFF files, such
+	// as LZW. Empty: none.
+	Compress string
+	// SourceGrace is how long [Parser.Collect] leaves a source alone that nothing
+	// refers to. It is longer than a download takes, and than a host waits between
+	// [Parser.Prepare] and saving. Zero: 7 hours.
+	SourceGrace time.Duration
+	// AllowedPaths are the folders that [Parser.Create] and the like may take
+	// files from. Empty: none.
+	AllowedPaths []string
+	// InRequest is for programs in which whoever queues a parse works on it too:
+	// [Parser.Register] registers no parses then, only what is left to be done
+	// after them.
+	InRequest bool
+	// Ended is called after each parse that has ended, once at least: again
+	// after a pause when it returns an error, ten times at most, and not when
+	// that is a [store.Permanent]. It may be called in any process that
+	// registers this parser's jobs, and all that share a store need one then.
+	// Nil: nobody is told.
+	Ended func(ctx context.Context, e Ended) error
 }
 
 // Limits are what a source may ask for. Zero fields take the defaults.
@@ -51,6 +72,8 @@ type Parser struct {
 
 	mu   sync.Mutex
 	open map[rasterbase.ParseID]*opened
+
+	workDisk func(dir string) (free int64, err error) // for temporary files
 }
 
 // New makes a parser. It panics without a store.
@@ -72,7 +95,10 @@ func New(c Config) *Parser {
 	orDefault(&c.Limits.Pixels, 100_000_000_000)
 	orDefault(&c.Limits.Bands, 512)
 	orDefault(&c.Limits.Tiles, 20_000_000)
-	return &Parser{c: c, open: map[rasterbase.ParseID]*opened{}}
+	if c.SourceGrace == 0 {
+		c.SourceGrace = 7 * time.Hour
+	}
+	return &Parser{c: c, open: map[rasterbase.ParseID]*opened{}, workDisk: freeBytes}
 }
 
 func orDefault[T int | int64](v *T, d T) {
@@ -101,13 +127,6 @@ type Request struct {
 	// Legend colours the layer: an existing one by its ID, or, with ID 0 and
 	// entries, one to be made. Nil: the one that the file brings, if any.
 	Legend *rasterbase.Legend
-}
-
-// Ticket names what a parse was queued as.
-type Ticket struct {
-	Layer rasterbase.LayerID
-	Parse rasterbase.ParseID
-	Job   store.JobID
 }
 
 // Progress is called now and then while a parse runs, and once when it ended.

@@ -12,21 +12,7 @@ import (
 
 // Plan is what a parse will make of a source, known before the work.
 type Plan struct {
-	Driver         string                `json:"driver"`
-	CRS            rasterbase.CRS        `json:"crs"`
-	Grid           rasterbase.Grid       `json:"grid"`
-	Datatype       rasterbase.Datatype   `json:"datatype,omitempty"` // empty: the pixels decide
-	DatatypeReason string                `json:"datatype_reason"`
-	Resampling     rasterbase.Resampling `json:"resampling,omitempty"`
-	Bands          []rasterbase.Band     `json:"bands"`
-	TileSize       int                   `json:"tile_size"`
-	HasPyramid     bool                  `json:"has_pyramid"`
-	MaxZoom        int                   `json:"max_zoom"`
-	Bounds         rasterbase.Bounds     `json:"bounds"`
-	BaseTiles      int64                 `json:"base_tiles"`    // at most: empty ones are not kept
-	PyramidTiles   int64                 `json:"pyramid_tiles"` // at most
-	Bytes          int64                 `json:"bytes"`         // of these tiles, before compression
-	Warnings       []string              `json:"warnings,omitempty"`
+	rasterbase.Plan
 
 	baseValidity, pyramidValidity bool
 	boxes                         []xyz.Box
@@ -37,10 +23,10 @@ type Plan struct {
 // plan decides what is made of an open source.
 func (p *Parser) plan(ctx context.Context, d Dataset, s rasterbase.Settings) (*Plan, error) {
 	info := withoutInvented(d.Info())
-	pl := &Plan{
+	pl := &Plan{Plan: rasterbase.Plan{
 		Driver: info.Driver, CRS: info.CRS, Grid: info.Grid, Warnings: info.Warnings,
 		TileSize: s.TileSize, HasPyramid: !s.NoPyramid,
-	}
+	}}
 	if pl.TileSize == 0 {
 		pl.TileSize = p.c.TileSize
 	}
@@ -66,10 +52,10 @@ func (p *Parser) plan(ctx context.Context, d Dataset, s rasterbase.Settings) (*P
 
 func (p *Parser) checkSize(info Info, tileSize int) error {
 	l := p.c.Limits
+	if err := checkTileSize(tileSize); err != nil {
+		return err
+	}
 	switch pixels := int64(info.Grid.Width) * int64(info.Grid.Height); {
-	case tileSize < 64 || tileSize > 1024 || tileSize%2 != 0:
-		return rasterbase.Errorf(rasterbase.Invalid, "tiles cannot be %d pixels a side", tileSize).
-			WithHint("an even number from 64 to 1024").WithField("tilesize")
 	case len(info.Bands) == 0:
 		return rasterbase.Errorf(rasterbase.Invalid, "the file has no band of data")
 	case len(info.Bands) > l.Bands:
@@ -170,8 +156,7 @@ func (pl *Plan) settle(d rasterbase.Datatype, reason string) error {
 	pl.Datatype, pl.DatatypeReason = d, reason
 	switch {
 	case d.Discrete() && pl.Resampling.Blends():
-		return rasterbase.Errorf(rasterbase.Invalid, "%s resampling would blend the classes of a %s layer", pl.Resampling, d).
-			WithHint("leave --resampling out, or say --type continuous").WithField("resampling")
+		return blending(pl.Resampling, d)
 	case pl.Resampling != "":
 	case d.Discrete():
 		pl.Resampling = rasterbase.Nearest

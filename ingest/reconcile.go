@@ -60,13 +60,18 @@ func (p *Parser) suspects(ctx context.Context) (ids []rasterbase.LayerID, err er
 	return slices.Compact(ids), err
 }
 
-// KeepReconciled calls Reconcile now and then until ctx is done.
+// KeepReconciled calls Reconcile now and then until ctx is done, and sees to it
+// that [Parser.Collect] runs once an hour, as a job of one of the workers.
 func (p *Parser) KeepReconciled(ctx context.Context) {
 	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
+	var u upkeep
 	for {
 		if err := p.Reconcile(ctx); err != nil && ctx.Err() == nil {
 			p.c.Log.Warn("putting in order what died workers left", "error", err)
+		}
+		if err := p.collect(ctx, &u); err != nil && ctx.Err() == nil {
+			p.c.Log.Warn("collecting garbage", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -96,7 +101,7 @@ func (p *Parser) reconcile(ctx context.Context, id rasterbase.LayerID) error {
 			case s.active != nil && !s.failed:
 				owned = latest.Revision
 			default:
-				if err := endRecord(ctx, tx, latest, s); err != nil {
+				if err := p.endRecord(ctx, tx, latest, s); err != nil {
 					return err
 				}
 			}
@@ -127,11 +132,11 @@ func (p *Parser) reconcile(ctx context.Context, id rasterbase.LayerID) error {
 
 // endRecord ends a parse as its jobs ended: cancelled, or by the death of their
 // workers.
-func endRecord(ctx context.Context, tx store.Tx, parse *rasterbase.Parse, s parseJobs) error {
+func (p *Parser) endRecord(ctx context.Context, tx store.Tx, parse *rasterbase.Parse, s parseJobs) error {
 	if s.cancelled && !s.failed {
-		return endParse(ctx, tx, parse, rasterbase.Cancelled, "", 0)
+		return p.endParse(ctx, tx, parse, rasterbase.Cancelled, "", 0)
 	}
-	return endParse(ctx, tx, parse, rasterbase.Failed, "the worker died during the last attempt", 0)
+	return p.endParse(ctx, tx, parse, rasterbase.Failed, "the worker died during the last attempt", 0)
 }
 
 // dropStrayTiles drops tiles of revisions that the catalog does not know: a

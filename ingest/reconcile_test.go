@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -137,9 +138,9 @@ func TestWithoutAnOpener(t *testing.T) {
 	if err := runner.RunDue(ctx, "parse", "drop"); err != nil {
 		t.Fatal(err)
 	}
-	job, err := jobs.Get(ctx, st, ticket.Job)
-	if err != nil || job.State != store.JobWaiting || job.Attempt != 0 {
-		t.Errorf("the job is %+v, %v", job, err)
+	job := jobOf(t, st, ticket)
+	if job.State != store.JobWaiting || job.Attempt != 0 {
+		t.Errorf("the job is %+v", job)
 	}
 	if _, err := able.Run(ctx, ticket, nil); err != nil {
 		t.Error(err)
@@ -225,4 +226,18 @@ func update(t *testing.T, st store.Store, fn func(store.Tx) error) {
 	if err := st.Catalog().Update(t.Context(), fn); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// jobOf is the first job of a parse.
+func jobOf(t *testing.T, st store.Store, ticket rasterbase.Ticket) *store.Job {
+	t.Helper()
+	var list []*store.Job
+	err := st.Catalog().View(t.Context(), func(tx store.Tx) (err error) {
+		list, err = tx.Jobs().ListGroup(t.Context(), fmt.Sprintf("parse:%d", ticket.Parse), nil, 0)
+		return err
+	})
+	if err != nil || len(list) == 0 {
+		t.Fatalf("the parse has %d jobs, %v", len(list), err)
+	}
+	return list[len(list)-1]
 }

@@ -67,12 +67,7 @@ func (p *Parser) load(ctx context.Context, layer rasterbase.LayerID, parse raste
 // that goes on from there.
 func (r *run) work(ctx context.Context, a parseArgs, j *store.Job) (err error) {
 	if a.Stage == 0 {
-		if err := r.change(ctx, func(p *rasterbase.Parse) {
-			p.Status, p.Error = rasterbase.Inspecting, ""
-			if p.Started.IsZero() {
-				p.Started = time.Now()
-			}
-		}); err != nil {
+		if err := r.ready(ctx); err != nil {
 			return err
 		}
 	}
@@ -142,7 +137,7 @@ func (r *run) inLanes(ctx context.Context, a parseArgs) (lanes bool, err error) 
 // revision was begun with, another plan comes of it.
 func (r *run) open(ctx context.Context, settings rasterbase.Settings) (err error) {
 	r.settings = settings
-	if r.rev != nil && asJSON(settings) == asJSON(r.rev.Settings) {
+	if r.rev != nil && sameSettings(settings, r.rev.Settings) {
 		settings = r.rev.Settings
 		settings.TileSize = r.rev.TileSize
 	}
@@ -185,7 +180,7 @@ func asJSON(v any) string {
 func (r *run) samePlan() bool {
 	type made struct {
 		Checksum         string
-		Settings         rasterbase.Settings
+		Settings         string
 		Grid             rasterbase.Grid
 		TileSize         int
 		HasPyramid       bool
@@ -197,7 +192,7 @@ func (r *run) samePlan() bool {
 		Datatype, Driver string
 	}
 	of := func(v *rasterbase.Revision) string {
-		m := made{Checksum: v.SourceChecksum, Settings: v.Settings, Grid: v.Grid, TileSize: v.TileSize, HasPyramid: v.HasPyramid,
+		m := made{Checksum: v.SourceChecksum, Settings: settingsKey(v.Settings), Grid: v.Grid, TileSize: v.TileSize, HasPyramid: v.HasPyramid,
 			MaxZoom: v.MaxZoom, Bounds: v.Bounds, Validity: [2]bool{v.BaseValidity, v.PyramidValidity}, Driver: v.Driver}
 		for _, b := range v.Bands {
 			m.Types, m.Nodata = append(m.Types, b.PixelType), append(m.Nodata, b.Nodata)
@@ -223,6 +218,9 @@ func (r *run) begin(ctx context.Context, j *store.Job) error {
 		if !errors.Is(err, store.ErrRevisionGone) {
 			return fmt.Errorf("make a place for the tiles: %w", err)
 		}
+	}
+	if err := errors.Join(r.p.dropRetired(ctx, r.layer.ID), r.fitDisk()); err != nil {
+		return err
 	}
 	pl, rev := r.plan, r.plan.revision(r.layer)
 	planned := pl.BaseTiles + pl.PyramidTiles
@@ -401,11 +399,16 @@ func (r *run) publish(ctx context.Context) error {
 		// The record and the log end here too, so that nothing is left which
 		// could fail after the publishing.
 		parse.Status, parse.Error, parse.Done, parse.Ended = rasterbase.Finished, "", parse.Planned, time.Now()
+		parse.Fetch = ""
 		if err := errors.Join(tx.Parses().Update(ctx, parse), tx.Parses().Chunks().Drop(ctx, parse.ID)); err != nil {
 			return err
 		}
-		return tx.Parses().Log(ctx, parse.ID, fmt.Sprintf("finished: %d base tiles, %d pyramid tiles are served",
+		err = tx.Parses().Log(ctx, parse.ID, fmt.Sprintf("finished: %d base tiles, %d pyramid tiles are served",
 			r.rev.BaseTiles, r.rev.PyramidTiles))
+		if err != nil {
+			return err
+		}
+		return r.p.announce(ctx, tx, parse, r.rev)
 	})
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,20 +27,25 @@ func checkFile(path string) (fs.FileInfo, error) {
 			WithHint("name a file; a zip file is searched for the raster").WithField("source")
 	}
 	info, err := os.Stat(path)
+	return info, checkInfo(path, info, err)
+}
+
+// checkInfo tells what is wrong with a file that was looked at.
+func checkInfo(path string, info fs.FileInfo, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, rasterbase.Errorf(rasterbase.NotFound, "%s: there is no such file", path).WithField("source")
+		return noSuchFile(path)
 	case err != nil:
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s cannot be read: %w", path, err).WithField("source")
+		return unreadable(path, err)
 	case info.IsDir():
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s is a folder", path).
+		return rasterbase.Errorf(rasterbase.Invalid, "%s is a folder", path).
 			WithHint("name the raster file in it").WithField("source")
 	case !info.Mode().IsRegular():
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s is not a regular file", path).WithField("source")
+		return rasterbase.Errorf(rasterbase.Invalid, "%s is not a regular file", path).WithField("source")
 	case info.Size() == 0:
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s is empty", path).WithField("source")
+		return rasterbase.Errorf(rasterbase.Invalid, "%s is empty", path).WithField("source")
 	}
-	return info, nil
+	return nil
 }
 
 // keepSource copies a file and its side-cars into the store.
@@ -54,8 +60,13 @@ func (p *Parser) keepSource(ctx context.Context, path string) (src rasterbase.So
 	if err := p.checkDisk(path, info.Size()); err != nil {
 		return src, err
 	}
-	sources := p.c.Store.Sources()
-	id, err := sources.Create(ctx)
+	dir, name := filepath.Split(path)
+	return p.keepFrom(ctx, plainFolder(cmp.Or(dir, ".")), name, path)
+}
+
+// keepFrom copies a file of a folder and its side-cars into the store.
+func (p *Parser) keepFrom(ctx context.Context, d folder, name, origin string) (src rasterbase.Source, err error) {
+	id, err := p.c.Store.Sources().Create(ctx)
 	if err != nil {
 		return src, fmt.Errorf("keep the source: %w", err)
 	}
@@ -64,33 +75,39 @@ func (p *Parser) keepSource(ctx context.Context, path string) (src rasterbase.So
 			p.deleteSource(ctx, id)
 		}
 	}()
-	src = rasterbase.Source{ID: id, Name: filepath.Base(path), Origin: path}
+	src = rasterbase.Source{ID: id, Name: name, Origin: origin}
 	sum := sha256.New()
-	if src.Size, err = p.keepFile(ctx, id, path, sum); err != nil {
+	if src.Size, err = p.keepFile(ctx, src, d, name, sum); err != nil {
 		return src, err
 	}
 	src.Checksum = "sha256:" + hex.EncodeToString(sum.Sum(nil))
-	cars, err := sidecars(path)
+	cars, err := sidecarsIn(d, name)
 	if err != nil {
 		return src, err
 	}
 	for _, c := range cars {
-		if _, err := p.keepFile(ctx, id, c, io.Discard); err != nil {
+		if _, err := p.keepFile(ctx, src, d, c, io.Discard); err != nil {
 			return src, err
 		}
 	}
 	return src, nil
 }
 
-func (p *Parser) keepFile(ctx context.Context, id, path string, also io.Writer) (int64, error) {
-	f, err := os.Open(path)
+// keepFile copies a file within the limits, which it may grow beyond meanwhile.
+func (p *Parser) keepFile(ctx context.Context, src rasterbase.Source, d folder, name string, also io.Writer) (int64, error) {
+	path := filepath.Join(filepath.Dir(src.Origin), name)
+	f, err := d.open(name)
 	if err != nil {
-		return 0, rasterbase.Errorf(rasterbase.Invalid, "%s cannot be read: %w", path, err).WithField("source")
+		return 0, unreadable(path, err)
 	}
 	defer f.Close()
-	n, err := p.c.Store.Sources().Put(ctx, id, filepath.Base(path), io.TeeReader(f, also))
-	if err != nil {
-		return 0, fmt.Errorf("keep %s: %w", filepath.Base(path), err)
+	in := &sourceReader{p: p, r: &ctxReader{ctx, f}, origin: path, size: -1}
+	n, err := p.c.Store.Sources().Put(ctx, src.ID, name, io.TeeReader(in, also))
+	switch {
+	case in.err != nil: // the reason, without what the store was doing
+		return 0, fmt.Errorf("copy %s: %w", path, in.err)
+	case err != nil:
+		return 0, fmt.Errorf("keep %s: %w", name, err)
 	}
 	return n, nil
 }
@@ -100,6 +117,7 @@ func (p *Parser) keepFile(ctx context.Context, id, path string, also io.Writer) 
 var sidecarSuffixes = []string{
 	".aux.xml", ".aux", ".msk", ".prj", ".hdr", ".tab", ".wld", ".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw",
 	".pgw", ".pngw", ".j2w", ".jp2w", ".gfw", ".bpw", ".blw", ".bilw", ".ige", ".rrd", ".rpb", ".vat.dbf", ".clr", ".stx", ".qml",
+	".rdc", ".smp", ".ref", ".sgrd", ".mgrd", // of Idrisi and SAGA, which are no rasters without them
 }
 
 func isSidecar(name string) bool {
@@ -110,19 +128,26 @@ func isSidecar(name string) bool {
 // sidecars lists the files beside a raster that belong to it.
 func sidecars(path string) ([]string, error) {
 	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
+	names, err := sidecarsIn(plainFolder(cmp.Or(dir, ".")), base)
+	for i, n := range names {
+		names[i] = filepath.Join(dir, n)
 	}
-	entries, err := os.ReadDir(dir)
+	return names, err
+}
+
+// sidecarsIn lists the files of a folder that belong to a raster in it.
+func sidecarsIn(d folder, raster string) ([]string, error) {
+	entries, err := d.list()
 	if err != nil {
 		return nil, fmt.Errorf("look for side-car files: %w", err)
 	}
 	var found []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && belongs(e.Name(), base) {
-			found = append(found, filepath.Join(dir, e.Name()))
+		if e.Type().IsRegular() && belongs(e.Name(), raster) {
+			found = append(found, e.Name())
 		}
 	}
+	slices.Sort(found)
 	return found, nil
 }
 

@@ -125,7 +125,9 @@ func (r *run) chunk(ctx context.Context, s *stage, n int) (chunkResult, error) {
 	var res chunkResult
 	var err error
 	if s.kind == rasterbase.Base {
-		res, err = c.base(ctx, s.boxes[n])
+		if err = r.makeTiled(ctx); err == nil {
+			res, err = c.base(ctx, s.boxes[n])
+		}
 	} else {
 		res, err = c.pyramid(ctx, s.tops[n])
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/internal/tempdir"
 )
 
 // rasterFile is a raster that can be opened: the source itself, or a file
@@ -21,6 +22,7 @@ type rasterFile struct {
 	path       string
 	subdataset string // what is left to be named within the file
 	dir        string // of unpacked files, removed in the end
+	temp       *tempdir.Dir
 }
 
 // clean takes the folder of unpacked files out of an error's text: it means
@@ -47,8 +49,8 @@ func (e *cleanError) Error() string { return e.text }
 func (e *cleanError) Unwrap() error { return e.err }
 
 func (f rasterFile) remove() {
-	if f.dir != "" {
-		os.RemoveAll(f.dir)
+	if f.temp != nil {
+		_ = f.temp.Remove() // a rest is collected
 	}
 }
 
@@ -65,9 +67,10 @@ func (p *Parser) unpack(ctx context.Context, path string, o OpenOptions) (f rast
 	default:
 		return f, nil
 	}
-	if f.dir, err = os.MkdirTemp(p.c.WorkDir, "rasterbase-source-"); err != nil {
+	if f.temp, err = tempdir.Make(p.c.WorkDir, "rasterbase-source-"); err != nil {
 		return f, fmt.Errorf("unpack %s: %w", filepath.Base(path), err)
 	}
+	f.dir = f.temp.Path
 	defer func() {
 		if err != nil {
 			err = f.clean(err)
@@ -205,7 +208,7 @@ func (p *Parser) choose(ctx context.Context, f *rasterFile, srid int, names []st
 			continue
 		}
 		tried++
-		err := p.canOpen(ctx, filepath.Join(f.dir, filepath.FromSlash(n)), OpenOptions{Subdataset: f.subdataset, SRID: srid})
+		err := p.canOpen(ctx, filepath.Join(f.dir, filepath.FromSlash(n)), OpenOptions{Subdataset: f.subdataset, SRID: srid, Oversized: true})
 		var several *SeveralRasters
 		switch {
 		case errors.As(err, &several):

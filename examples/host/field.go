@@ -53,8 +53,8 @@ func (h *host) addField(ctx context.Context, f field, file string) (id int64, er
 
 // reportArgs is a job of the program's own queue.
 type reportArgs struct {
-	Field int64         `json:"field"`
-	Parse ingest.Ticket `json:"parse"`
+	Field int64             `json:"field"`
+	Parse rasterbase.Ticket `json:"parse"`
 }
 
 // Kind is the name of such jobs.
