@@ -17,6 +17,8 @@ type answer struct {
 	body        []byte
 	private     bool   // must not be kept by any cache
 	cache       string // Cache-Control; empty: caches ask each time
+	status      int    // 0: 200
+	version     string // goes before the hash in the ETag, with a dot; empty: nothing does
 }
 
 // gzipFrom is the size from which compressing an answer is worth it.
@@ -38,6 +40,9 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) error {
 	sum := fnv.New128a()
 	sum.Write(a.body)
 	etag := fmt.Sprintf(`W/"%x"`, sum.Sum(nil)) // weak: the compressed form has it too
+	if a.version != "" {
+		etag = fmt.Sprintf(`W/"%s.%x"`, a.version, sum.Sum(nil))
+	}
 	h.Set("ETag", etag)
 	h.Set("Cache-Control", "no-cache")
 	if a.cache != "" {
@@ -47,7 +52,8 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) error {
 		private(h)
 	}
 	h.Add("Vary", "Accept-Encoding")
-	if matches(r.Header.Get("If-None-Match"), strings.TrimPrefix(etag, "W/")) {
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if reading && matches(r.Header.Get("If-None-Match"), strings.TrimPrefix(etag, "W/")) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -61,6 +67,9 @@ func (a answer) write(w http.ResponseWriter, r *http.Request) error {
 	}
 	h.Set("Content-Type", a.contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
 	if r.Method != http.MethodHead {
 		send(w, body)
 	}

@@ -44,11 +44,19 @@ func (k known) state() parseJSON {
 	if k.parse == nil {
 		return parseJSON{Status: rasterbase.Unparsed}
 	}
-	p := k.parse
-	return parseJSON{
-		Status: p.Status, Percent: p.Percent(), Error: p.Error, TilesPlanned: p.Planned, TilesDone: p.Done,
+	return parseDocument(k.parse)
+}
+
+func parseDocument(p *rasterbase.Parse) parseJSON {
+	out := parseJSON{
+		ID: p.ID, Status: p.Status, Percent: p.Percent(), Error: p.Error, TilesPlanned: p.Planned, TilesDone: p.Done,
 		Created: stamp(p.Created), Started: stamp(p.Started), Ended: stamp(p.Ended),
 	}
+	if left, ok := p.Left(time.Now()); ok {
+		seconds := int64(left.Seconds())
+		out.SecondsLeft = &seconds
+	}
+	return out
 }
 
 // layerJSON is a layer in the list.
@@ -82,32 +90,45 @@ type urlsJSON struct {
 
 // parseJSON is how far a parse is.
 type parseJSON struct {
-	Status       rasterbase.Status `json:"status"`
-	Percent      float64           `json:"percent"`
-	Error        string            `json:"error,omitempty"`
-	TilesPlanned int64             `json:"tiles_planned"`
-	TilesDone    int64             `json:"tiles_done"`
-	Created      *time.Time        `json:"created,omitempty"`
-	Started      *time.Time        `json:"started,omitempty"`
-	Ended        *time.Time        `json:"ended,omitempty"`
+	ID           rasterbase.ParseID `json:"id,omitempty"` // absent when there was none
+	Status       rasterbase.Status  `json:"status"`
+	Percent      float64            `json:"percent"`
+	SecondsLeft  *int64             `json:"seconds_left,omitempty"` // estimated from the pace so far
+	Error        string             `json:"error,omitempty"`
+	TilesPlanned int64              `json:"tiles_planned"`
+	TilesDone    int64              `json:"tiles_done"`
+	Created      *time.Time         `json:"created,omitempty"`
+	Started      *time.Time         `json:"started,omitempty"`
+	Ended        *time.Time         `json:"ended,omitempty"`
 }
 
 // metadataJSON is all that is told of one layer.
 type metadataJSON struct {
 	layerJSON
-	Created  *time.Time          `json:"created,omitempty"`
-	Updated  *time.Time          `json:"updated,omitempty"`
-	Settings rasterbase.Settings `json:"settings"`
-	Source   sourceJSON          `json:"source"`
-	Parse    parseJSON           `json:"parse"`
-	Revision *revisionJSON       `json:"revision,omitempty"`
-	Legend   *legendJSON         `json:"legend,omitempty"`
+	Created  *time.Time    `json:"created,omitempty"`
+	Updated  *time.Time    `json:"updated,omitempty"`
+	Settings settingsJSON  `json:"settings"`
+	Source   sourceJSON    `json:"source"`
+	Parse    parseJSON     `json:"parse"`
+	Revision *revisionJSON `json:"revision,omitempty"`
+	Legend   *legendJSON   `json:"legend,omitempty"`
 }
 
-// sourceJSON is the file a layer was parsed from. Where it came from is not
-// told: it may be a path of the server's.
+// settingsJSON are settings whose nodata may be NaN.
+type settingsJSON struct {
+	rasterbase.Settings
+	Nodata *rasterbase.Float `json:"nodata,omitempty"`
+}
+
+func settingsDocument(s rasterbase.Settings) settingsJSON {
+	return settingsJSON{s, (*rasterbase.Float)(s.Nodata)}
+}
+
+// sourceJSON is the file a layer was parsed from. Where it came from is told
+// only to those who may change the layer: it may be a path of the server's.
 type sourceJSON struct {
 	Name     string `json:"name"`
+	Origin   string `json:"origin,omitempty"`
 	Size     int64  `json:"size"`
 	Checksum string `json:"checksum"`
 }
@@ -166,7 +187,7 @@ func (k known) item(root string) layerJSON {
 func (k known) metadata(root string) (metadataJSON, error) {
 	l := k.layer
 	out := metadataJSON{
-		layerJSON: k.item(root), Created: stamp(l.Created), Updated: stamp(l.Updated), Settings: l.Settings,
+		layerJSON: k.item(root), Created: stamp(l.Created), Updated: stamp(l.Updated), Settings: settingsDocument(l.Settings),
 		Source: sourceJSON{Name: l.Source.Name, Size: l.Source.Size, Checksum: l.Source.Checksum},
 		Parse:  k.state(),
 	}

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
@@ -27,7 +29,14 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) error {
 		s.c.Log.ErrorContext(r.Context(), "not ready", "error", err)
 		return rasterbase.Errorf(rasterbase.Busy, "the store cannot be read").WithHint("the server's log tells why")
 	}
-	return plain(w, r, "ready\n")
+	text := "ready\n"
+	if s.c.Facts != nil {
+		facts := s.c.Facts()
+		for _, name := range slices.Sorted(maps.Keys(facts)) {
+			text += name + ": " + facts[name] + "\n"
+		}
+	}
+	return plain(w, r, text)
 }
 
 func plain(w http.ResponseWriter, r *http.Request, text string) error {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"math"
 	"net/http"
@@ -60,7 +61,8 @@ func (s *Server) listLayers(w http.ResponseWriter, r *http.Request) error {
 // choice says which layers to list.
 type choice struct {
 	filter        store.LayerFilter
-	newest        bool // first, instead of last
+	status        rasterbase.Status // of the newest parse; empty: any
+	newest        bool              // first, instead of last
 	limit, offset int
 }
 
@@ -69,7 +71,7 @@ type choice struct {
 // what is not for the store to know, so the pages are cut here.
 func (s *Server) readable(r *http.Request, c choice) (out []known, total int, err error) {
 	ctx := r.Context()
-	who, err := s.c.Auth.Principal(r)
+	who, err := s.principal(r)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -80,6 +82,9 @@ func (s *Server) readable(r *http.Request, c choice) (out []known, total int, er
 	})
 	if err == nil {
 		layers, err = s.visible(ctx, who, layers)
+	}
+	if err == nil && c.status != "" {
+		layers, err = s.withStatus(ctx, layers, c.status)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -108,6 +113,27 @@ func (s *Server) readable(r *http.Request, c choice) (out []known, total int, er
 		return nil
 	})
 	return out, total, err
+}
+
+// withStatus are the layers whose newest parse has a status.
+func (s *Server) withStatus(ctx context.Context, layers []*rasterbase.Layer, status rasterbase.Status) (out []*rasterbase.Layer, err error) {
+	err = s.view(ctx, func(tx store.Tx) error {
+		out = nil
+		for _, l := range layers {
+			p, err := tx.Parses().Latest(ctx, l.ID)
+			switch {
+			case errors.Is(err, store.ErrNotExist):
+				p = &rasterbase.Parse{Status: rasterbase.Unparsed}
+			case err != nil:
+				return err
+			}
+			if p.Status == status {
+				out = append(out, l)
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 // bounded reads a whole number from the query.

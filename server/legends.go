@@ -13,7 +13,7 @@ import (
 // legend answers a legend by id or title: [{"name","expression","color","code"}].
 func (s *Server) legend(w http.ResponseWriter, r *http.Request) error {
 	ctx, ref := r.Context(), r.PathValue("legend")
-	who, err := s.c.Auth.Principal(r)
+	who, err := s.principal(r)
 	if err != nil {
 		return err
 	}

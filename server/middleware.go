@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,12 +41,15 @@ func (w *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the writer below.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// logged writes a line for each request, at debug level.
+// logged writes a line for each request, at debug level, and tells the Observer.
 func (s *Server) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
 		next.ServeHTTP(rec, r)
+		if s.c.Observer != nil {
+			s.c.Observer.Request(r.Pattern, r.Method, cmp.Or(rec.status, http.StatusOK), rec.bytes, time.Since(start))
+		}
 		if s.c.Log.Enabled(r.Context(), slog.LevelDebug) {
 			s.c.Log.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path,
 				"status", rec.status, "bytes", rec.bytes, "took", time.Since(start).Round(time.Microsecond))
@@ -100,13 +104,17 @@ func (s *Server) shared(next http.Handler) http.Handler {
 			}
 		}
 		if h.Get("Access-Control-Allow-Origin") != "" {
-			h.Set("Access-Control-Expose-Headers", "ETag")
+			h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After")
 		}
 		if r.Method == http.MethodOptions {
-			h.Set("Allow", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Headers", "Authorization, If-None-Match")
+			methods := strings.Join(s.methods(r.URL.Path), ", ")
+			h.Set("Allow", methods)
+			h.Set("Access-Control-Allow-Methods", methods)
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID")
 			h.Set("Access-Control-Max-Age", "86400")
+			if isUploadPath(r.URL.Path) {
+				s.uploadOptions(h)
+			}
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
@@ -137,6 +145,21 @@ func (s *Server) mounted(next http.Handler) http.Handler {
 		if p[0] != '/' || clean != p {
 			s.fail(w, r, rasterbase.Errorf(rasterbase.NotFound, "there is nothing at %s", p))
 			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sameOrigin refuses requests that a page of another origin makes a browser send
+// with the cookies of somebody who is signed in here. What carries no cookies
+// can do no more than its own credentials let it.
+func (s *Server) sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Cookie") != "" {
+			if err := s.crossOrigin.Check(r); err != nil {
+				s.fail(w, r, rasterbase.Errorf(rasterbase.Forbidden, "a page of another origin may not do this with your cookies"))
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,6 +41,7 @@ var statusOf = map[rasterbase.Code]int{
 	rasterbase.Forbidden:    http.StatusForbidden,
 	rasterbase.TooLarge:     http.StatusRequestEntityTooLarge,
 	rasterbase.Busy:         http.StatusServiceUnavailable,
+	rasterbase.TooMany:      http.StatusTooManyRequests,
 	rasterbase.Unsupported:  http.StatusNotImplemented,
 	rasterbase.Internal:     http.StatusInternalServerError,
 }
@@ -62,7 +64,20 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	s.c.Log.Log(r.Context(), level, "request failed",
 		"id", p.ID, "method", r.Method, "path", r.URL.Path, "status", p.Status, "error", err)
+	if p.Status == http.StatusUnauthorized {
+		s.challenge(w.Header(), r)
+	}
 	writeProblem(w, r, p)
+}
+
+// challenge says how credentials are shown. Some programs send those that they
+// have only when they are asked for them in HTTP Basic; browsers would open a
+// dialogue for a request of a page's script.
+func (s *Server) challenge(h http.Header, r *http.Request) {
+	h.Set("WWW-Authenticate", s.c.Challenge)
+	if mode := r.Header.Get("Sec-Fetch-Mode"); s.c.Challenge == DefaultChallenge && (mode == "" || mode == "navigate") {
+		h.Add("WWW-Authenticate", `Basic realm="rasterbase", charset="UTF-8"`)
+	}
 }
 
 // problemOf says what the client is told.
@@ -76,7 +91,7 @@ func problemOf(err error) problem {
 	if p.Status == 0 {
 		p.Status = http.StatusInternalServerError
 	}
-	p.Title = http.StatusText(p.Status)
+	p.Title = cmp.Or(http.StatusText(p.Status), "Checksum Mismatch") // 460 of the protocol tus is the one without
 	e, ok := errors.AsType[*rasterbase.Error](err)
 	if !ok || code == rasterbase.Internal {
 		p.Detail = "The server could not answer. Its log tells why under this id."
@@ -102,8 +117,8 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	switch p.Status {
-	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Bearer realm="rasterbase"`)
+	case http.StatusTooManyRequests:
+		h.Set("Retry-After", "3")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "2")
 	}
@@ -112,6 +127,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
 		send(w, body)
 	}
 }
+
+// asError is the first error in a chain that a person can act on.
+func asError(err error) (*rasterbase.Error, bool) { return errors.AsType[*rasterbase.Error](err) }
 
 // blame names the parameter of this request that an error is about.
 func blame(err error, parameter string) error {

@@ -33,7 +33,7 @@ type resolved struct {
 // database, of which there are only so many.
 func (s *Server) find(r *http.Request, ref string, wanted func(store.Tx, *rasterbase.Layer) error) (*rasterbase.Layer, error) {
 	ctx := r.Context()
-	who, err := s.c.Auth.Principal(r)
+	who, err := s.principal(r)
 	if err != nil {
 		return nil, err
 	}

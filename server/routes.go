@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -15,6 +16,14 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // routes is every route of the server.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
+	handle := func(pattern string, h handler) {
+		s.patterns = append(s.patterns, pattern)
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := h(w, r); err != nil {
+				s.fail(w, r, err)
+			}
+		})
+	}
 	for pattern, h := range map[string]handler{
 		"GET /{$}":                          s.mapPage,
 		"GET /assets/{file}":                s.asset,
@@ -29,13 +38,31 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /readyz":                       s.ready,
 		"/":                                 s.unknown,
 	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				s.fail(w, r, err)
-			}
-		})
+		handle(pattern, h)
 	}
+	for pattern, h := range s.uploadRoutes() {
+		handle(pattern, h)
+	}
+	if s.c.Metrics != nil {
+		handle("GET /metrics", s.metrics)
+	}
+	s.apiRoutes(handle)
+	slices.Sort(s.patterns)
 	return mux
+}
+
+// metrics answers what the server measures to those who manage it.
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
+	who, err := s.signedIn(r)
+	if err != nil {
+		return err
+	}
+	if err := s.c.Auth.May(r.Context(), who, rasterbase.Manage, nil); err != nil {
+		return err
+	}
+	private(w.Header())
+	s.c.Metrics.ServeHTTP(w, r)
+	return nil
 }
 
 // middleware is what every request passes, the outermost first.
@@ -46,24 +73,31 @@ func (s *Server) middleware() []func(http.Handler) http.Handler {
 		secured,
 		s.shared,
 		s.mounted,
+		s.sameOrigin,
 	}
 }
 
 // unknown answers what no route does.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && s.routed(r.URL.Path) {
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+	if methods := s.methods(r.URL.Path); len(methods) > 1 {
+		w.Header().Set("Allow", strings.Join(methods, ", "))
 		return &statusError{http.StatusMethodNotAllowed, rasterbase.Errorf(rasterbase.Invalid, "%s is not answered here", r.Method)}
 	}
 	hint := "layers lists the layers; / is the map"
-	if bare := strings.TrimRight(r.URL.Path, "/"); bare != "" && bare != r.URL.Path && s.routed(bare) {
+	if bare := strings.TrimRight(r.URL.Path, "/"); bare != "" && bare != r.URL.Path && len(s.methods(bare)) > 1 {
 		hint = "leave out the slash at the end: " + bare
 	}
 	return rasterbase.Errorf(rasterbase.NotFound, "there is nothing at %s", r.URL.Path).WithHint("%s", hint)
 }
 
-// routed reports whether there is an answer to GET at a path.
-func (s *Server) routed(path string) bool {
-	_, pattern := s.mux.Handler(&http.Request{Method: http.MethodGet, Host: "localhost", URL: &url.URL{Path: path}})
-	return pattern != "/"
+// methods are those that are answered at a path; OPTIONS is, everywhere.
+func (s *Server) methods(path string) []string {
+	var out []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		_, pattern := s.mux.Handler(&http.Request{Method: m, Host: "localhost", URL: &url.URL{Path: path}})
+		if pattern != "/" && pattern != "" {
+			out = append(out, m)
+		}
+	}
+	return append(out, http.MethodOptions)
 }

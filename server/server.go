@@ -61,6 +61,65 @@ type Config struct {
 	CORSOrigins []string
 	// Version of the program, shown on the page and part of every ETag.
 	Version string
+
+	// Parser makes, changes and deletes layers; nil: this server only reads, and
+	// what would change a layer is answered 501.
+	Parser Parser
+	// ParseInRequest works on a new parse in the request that asks for it, which
+	// is answered when it has ended, for programs without workers.
+	ParseInRequest bool
+	// DefaultVisibility is that of new layers whose maker does not say; empty:
+	// the Parser's.
+	DefaultVisibility rasterbase.Visibility
+	// TileSize is what new parses take where a layer asks for none, to tell
+	// which layers are outdated; 0: 256.
+	TileSize int
+	// Challenge is the WWW-Authenticate of answers to those who are not signed
+	// in; empty: [DefaultChallenge].
+	Challenge string
+
+	// MaxUploadBytes is the longest file that can be uploaded; 0: any.
+	MaxUploadBytes int64
+	// UploadExpiry is how long an upload stays after its last piece; 0:
+	// [DefaultUploadExpiry].
+	UploadExpiry time.Duration
+	// UploadIdle is how long a client that sends a piece may send nothing before
+	// it is cut off; 0: 30 seconds.
+	UploadIdle time.Duration
+	// FreeDisk tells how many bytes are free where sources are kept; nil: it is
+	// not looked at.
+	FreeDisk func() (int64, error)
+	// MinFreeDisk is how much of that an upload must leave, in bytes.
+	MinFreeDisk int64
+	// WorkDir is where pieces with a checksum are kept while they arrive; empty:
+	// the system's temporary folder.
+	WorkDir string
+
+	// Observer is told what the server does, for metrics; nil: nobody.
+	Observer Observer
+	// Metrics answers GET /metrics to those who may manage the server; nil:
+	// there is no such route.
+	Metrics http.Handler
+	// Facts are shown by /readyz, one in each line after the first, such as the
+	// limits of the processes that open raster files.
+	Facts func() map[string]string
+}
+
+// DefaultChallenge is the WWW-Authenticate of a server whose configuration has
+// none.
+const DefaultChallenge = `Bearer realm="rasterbase"`
+
+// Observer is told what a server does. It is called by many goroutines.
+type Observer interface {
+	// Request is told of each request that was answered: the pattern of its
+	// route ("" or "/" when none matched), the method, the status, the bytes of
+	// the body and how long it took.
+	Request(pattern, method string, status int, bytes int64, took time.Duration)
+	// Tile is told of each tile that was answered where it came from: "drawn"
+	// (in this request), "cache" (of encoded tiles), "shared" (drawn by another
+	// request at the same time), "client" (which has it already), "empty"
+	// (nothing is stored there).
+	Tile(from string)
 }
 
 // Server answers HTTP. Any number of goroutines may use it.
@@ -75,8 +134,15 @@ type Server struct {
 	styles    *lru[string, *style]
 	tiles     *lru[string, []byte] // by ETag
 	flights   flights[[]byte]
+	uploading uploading
 	drawing   chan struct{} // holds one for each tile that is being drawn
 	page      *page
+
+	patterns    []string // of all routes
+	crossOrigin *http.CrossOriginProtection
+	watches     *watches
+	running     context.Context // ends with Close
+	stop        context.CancelFunc
 }
 
 // New makes a server. The error tells what is wrong with the configuration.
@@ -102,6 +168,12 @@ func New(c Config) (*Server, error) {
 	if c.MaxDrawing <= 0 {
 		c.MaxDrawing = 2 * runtime.GOMAXPROCS(0)
 	}
+	if c.Challenge == "" {
+		c.Challenge = DefaultChallenge
+	}
+	if c.TileSize == 0 {
+		c.TileSize = 256
+	}
 	if c.CORSOrigins == nil {
 		c.CORSOrigins = []string{"*"}
 	}
@@ -112,13 +184,20 @@ func New(c Config) (*Server, error) {
 		styles:    newLRU[string, *style](1024, nil),
 		tiles:     newLRU[string](c.TileCache, tileCost),
 		drawing:   make(chan struct{}, c.MaxDrawing),
+
+		crossOrigin: http.NewCrossOriginProtection(),
 	}
+	s.running, s.stop = context.WithCancel(context.Background())
+	s.watches = newWatches(s.running, c.Store.Catalog(), c.Log)
 	if c.PublicURL != "" {
 		u, err := url.Parse(strings.TrimSuffix(c.PublicURL, "/"))
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return nil, fmt.Errorf("server: the public URL %q is not an http or https address", c.PublicURL)
 		}
 		s.base = u
+		if err := s.crossOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			return nil, fmt.Errorf("server: the public URL %q: %w", c.PublicURL, err)
+		}
 	}
 	var err error
 	if s.page, err = newPage(); err != nil {
@@ -134,6 +213,12 @@ func New(c Config) (*Server, error) {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Close ends the streams of events and the parses that requests wait for, which
+// are left to be taken up again. A program that shuts its HTTP server down calls
+// it first, or hands it to [http.Server.RegisterOnShutdown], since Shutdown waits
+// for these. Other requests are answered as before.
+func (s *Server) Close() { s.stop() }
 
 // view runs fn in one reading transaction of the catalog.
 func (s *Server) view(ctx context.Context, fn func(store.Tx) error) error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
@@ -109,15 +110,17 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("ETag", etag)
 		if matches(r.Header.Get("If-None-Match"), etag) {
 			w.WriteHeader(http.StatusNotModified)
+			s.observeTile("client")
 			return nil
 		}
-		body, err := s.encoded(r.Context(), etag, func(ctx context.Context) ([]byte, error) { return draw(ctx, l, t, format) })
+		body, from, err := s.encoded(r.Context(), etag, func(ctx context.Context) ([]byte, error) { return draw(ctx, l, t, format) })
 		if errors.Is(err, store.ErrRevisionGone) && attempt == 0 {
 			continue // a re-parse was published and the old tiles dropped meanwhile
 		}
 		if err != nil {
 			return err
 		}
+		s.observeTile(from)
 		w.Header().Set("Content-Type", format.ContentType())
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		if r.Method != http.MethodHead {
@@ -129,24 +132,37 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) error {
 
 // encoded gives an encoded tile from the cache, or draws it once for all who
 // ask at the same time. Only so many tiles are drawn at once, so that a burst
-// of requests takes time and not memory.
-func (s *Server) encoded(ctx context.Context, etag string, fn func(context.Context) ([]byte, error)) ([]byte, error) {
+// of requests takes time and not memory. From is where it came from, in the words
+// of [Observer].
+func (s *Server) encoded(ctx context.Context, etag string, fn func(context.Context) ([]byte, error)) (body []byte, from string, err error) {
 	if body, ok := s.tiles.get(etag); ok {
-		return body, nil
+		return body, "cache", nil
 	}
-	return s.flights.do(ctx, etag, func(ctx context.Context) ([]byte, error) {
+	var drawn atomic.Bool
+	body, err = s.flights.do(ctx, etag, func(ctx context.Context) ([]byte, error) {
 		select {
 		case s.drawing <- struct{}{}:
 			defer func() { <-s.drawing }()
 		case <-ctx.Done(): // all who asked have left
 			return nil, context.Cause(ctx)
 		}
+		drawn.Store(true)
 		body, err := fn(ctx)
 		if err == nil {
 			s.tiles.put(etag, body)
 		}
 		return body, err
 	})
+	if drawn.Load() {
+		return body, "drawn", err
+	}
+	return body, "shared", err
+}
+
+func (s *Server) observeTile(from string) {
+	if s.c.Observer != nil {
+		s.c.Observer.Tile(from)
+	}
 }
 
 // draw reads a tile's pixels and encodes them in colour.

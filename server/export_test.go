@@ -1,0 +1,21 @@
+package server
+
+import "time"
+
+// Patterns are those of all routes.
+func (s *Server) Patterns() []string { return s.patterns }
+
+// Watched is how many layers are looked at, and how many clients follow them.
+func (s *Server) Watched() (layers, clients int) {
+	s.watches.mu.Lock()
+	defer s.watches.mu.Unlock()
+	return len(s.watches.byLayer), s.watches.streams
+}
+
+// Hasten makes event streams do everything often, and drop slow clients soon.
+func (s *Server) Hasten() {
+	s.watches.pace = pace{poll: 5 * time.Millisecond, beat: 20 * time.Millisecond, rights: 10 * time.Millisecond, write: 300 * time.Millisecond}
+}
+
+// MaxStreams is how many clients may follow parses.
+const MaxStreams = maxStreams
