@@ -29,11 +29,16 @@ type cli struct {
 	Serve     serveCmd   `cmd:"" help:"Serve tiles over HTTP and parse what is imported."`
 	Worker    workerCmd  `cmd:"" help:"Parse what is imported, without serving."`
 	Import    importCmd  `cmd:"" help:"Add raster files as layers and wait until they are parsed."`
-	Layers    layersCmd  `cmd:"" help:"List, show, delete and parse layers again."`
+	Layers    layersCmd  `cmd:"" help:"List, show, change, delete and parse layers again."`
 	Legends   legendsCmd `cmd:"" help:"List, show, import and export legends."`
 	Tile      tileCmd    `cmd:"" help:"Write one map tile as an image."`
 	Pixel     pixelCmd   `cmd:"" help:"Print a layer's value at a place."`
+	Users     usersCmd   `cmd:"" help:"List, add, change and delete users."`
+	Tokens    tokensCmd  `cmd:"" help:"List, make and delete the tokens that users' programs show."`
+	Jobs      jobsCmd    `cmd:"" help:"List and cancel background jobs."`
 	Migrate   migrateCmd `cmd:"" help:"Make the tables in a PostGIS database, or bring them up to date."`
+	Backup    backupCmd  `cmd:"" help:"Copy the data folder into another one, while it is served."`
+	Restore   restoreCmd `cmd:"" help:"Make a data folder of a backup."`
 	Move      moveCmd    `cmd:"" help:"Take all layers and legends from one store to another."`
 	ConfigCmd configCmd  `cmd:"" name:"config" help:"Print the settings in force and where each comes from."`
 	Version   versionCmd `cmd:"" help:"Print the version of rasterbase and of what it uses."`

@@ -11,9 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/fetch"
+	"github.com/rasterbase/rasterbase/gdal"
+	"github.com/rasterbase/rasterbase/webhook"
 )
 
 // config is what the program works with.
@@ -26,6 +29,13 @@ type config struct {
 	Workers          int
 	WorkDir          string
 	BatchSize        int
+	UseQueue         bool
+	AllowedPaths     []string
+	UploadExpiry     int // seconds
+	Compression      gdal.Compression
+	WebhookURL       string
+	WebhookSecret    string
+	MetricsAddr      string
 	ParseMemory      int64 // bytes
 	SingleTask       bool
 	MaxSourceBytes   int64
@@ -50,6 +60,19 @@ func (c *config) place() string {
 		return masked(c.DatabaseURL)
 	}
 	return c.Data
+}
+
+func (c *config) fetchTimeout() time.Duration { return time.Duration(c.FetchTimeout) * time.Second }
+
+// check finds what is wrong with settings together.
+func (c *config) check() error {
+	if (c.WebhookURL == "") != (c.WebhookSecret == "") {
+		return errors.New("RASTER_WEBHOOK_URL and RASTER_WEBHOOK_SECRET are given together or not at all: what is sent is always signed")
+	}
+	if err := (&webhook.Sender{URL: c.WebhookURL, Secret: c.WebhookSecret}).Check(); c.WebhookURL != "" && err != nil {
+		return err
+	}
+	return nil
 }
 
 // origin is a value as it was given, and by what.
@@ -96,6 +119,11 @@ func (a *app) config() (*config, error) {
 			problems = append(problems, fmt.Errorf("%s (%s): %w", s.env(), o.From, err))
 		}
 		c.Origin[s.key] = o
+	}
+	if len(problems) == 0 {
+		if err := c.check(); err != nil {
+			problems = append(problems, err)
+		}
 	}
 	if len(problems) > 0 {
 		return nil, problems

@@ -40,7 +40,7 @@ func (c *configCmd) Run(_ context.Context, a *app) error {
 	var docs []settingDoc
 	for _, s := range settings {
 		o := conf.Origin[s.key]
-		docs = append(docs, settingDoc{s.key, s.env(), "--" + s.flag(), masked(o.Value), o.From, s.value, s.help})
+		docs = append(docs, settingDoc{s.key, s.env(), "--" + s.flag(), s.shown(o.Value), o.From, s.value, s.help})
 	}
 	if c.JSON {
 		return a.printJSON(map[string]any{"settings": docs})

@@ -26,7 +26,7 @@ type fetcher struct {
 func newFetcher(c *config) (*fetcher, error) {
 	o := fetch.Options{
 		Allow:  c.AllowedHosts,
-		Limits: fetch.Limits{Bytes: c.MaxSourceBytes, Time: time.Duration(c.FetchTimeout) * time.Second},
+		Limits: fetch.Limits{Bytes: c.MaxSourceBytes, Time: c.fetchTimeout()},
 	}
 	region := os.Getenv("AWS_REGION")
 	if region == "" {
@@ -50,6 +50,14 @@ func (f *fetcher) Open(ctx context.Context, address string) (name string, size i
 		return "", 0, nil, rasterbase.Errorf(rasterbase.Unsupported, "addresses that begin with %s:// are not read", kind).
 			WithHint("http://, https://, s3:// and postgis:// are; a file is named by its path").WithField("source")
 	}
+}
+
+// CheckAddress is that of ingest.AddressChecker.
+func (f *fetcher) CheckAddress(address string) error {
+	if len(address) >= len("s3://") && strings.EqualFold(address[:len("s3://")], "s3://") {
+		return s3.CheckAddress(address)
+	}
+	return fetch.CheckAddress(address)
 }
 
 // shown is a source as it may be printed: an address without its secrets.

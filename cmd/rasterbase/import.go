@@ -143,8 +143,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 
 // checkTexts refuses texts that cannot be shown. A description may have lines.
 func (c *importCmd) checkTexts() error {
-	description := strings.NewReplacer("\n", " ", "\t", " ").Replace(c.Description)
-	return errors.Join(checkText("--name", c.Name), checkText("--description", description),
+	return errors.Join(checkText("--name", c.Name), wrongUsage(rasterbase.CheckText("--description", c.Description)),
 		checkText("--attribution", c.Attribution), checkText("--license", c.License))
 }
 
@@ -309,7 +308,7 @@ func (im *importer) keepLegend(ctx context.Context, r ingest.Request, id rasterb
 }
 
 // follow works on a parse until it has ended and shows its progress.
-func (a *app) follow(ctx context.Context, parser *ingest.Parser, t ingest.Ticket, name string) (*rasterbase.Layer, error) {
+func (a *app) follow(ctx context.Context, parser *ingest.Parser, t rasterbase.Ticket, name string) (*rasterbase.Layer, error) {
 	p := &progress{w: a.stderr, name: name, bar: isTerminal(a.stderr)}
 	defer p.end()
 	return parser.Run(ctx, t, p.show)
@@ -317,7 +316,7 @@ func (a *app) follow(ctx context.Context, parser *ingest.Parser, t ingest.Ticket
 
 // undo takes an interrupted import back with the legend that was made for it,
 // so that nothing is left.
-func (im *importer) undo(ctx context.Context, t ingest.Ticket, made rasterbase.LegendID) error {
+func (im *importer) undo(ctx context.Context, t rasterbase.Ticket, made rasterbase.LegendID) error {
 	ctx, cancel := afterInterrupt(ctx)
 	defer cancel()
 	if err := im.parser.Delete(ctx, t.Layer); err != nil {
@@ -391,6 +390,7 @@ func (a *app) printPlan(file string, p *ingest.Plan) {
 		t.row("zooms", "0 to "+strconv.Itoa(p.MaxZoom))
 	}
 	t.row("uncompressed", humanBytes(p.Bytes))
+	t.row("disk needed", "at most "+humanBytes(p.Disk))
 	for _, w := range p.Warnings {
 		t.row("warning", w)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/internal/tempdir"
 	"github.com/rasterbase/rasterbase/postgis"
 	"github.com/rasterbase/rasterbase/raster"
 )
@@ -108,12 +108,12 @@ func (im *importer) table(ctx context.Context, r ingest.Request) (err error) {
 		return orInterrupted(ctx, err)
 	}
 	defer table.Close()
-	dir, err := os.MkdirTemp(im.workDir, "rasterbase-table-")
+	dir, err := tempdir.Make(im.workDir, "rasterbase-table-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the pixels: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	path := filepath.Join(dir, fileName(from.ref.Table)+".tif")
+	defer func() { err = errors.Join(err, dir.Remove()) }()
+	path := filepath.Join(dir.Path, fileName(from.ref.Table)+".tif")
 	if err := im.writeTable(ctx, table, path); err != nil {
 		return orInterrupted(ctx, err)
 	}

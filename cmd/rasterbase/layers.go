@@ -6,20 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/gdal"
-	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/store"
 )
 
 type layersCmd struct {
 	List    layersListCmd    `cmd:"" default:"withargs" help:"List the layers."`
 	Show    layersShowCmd    `cmd:"" help:"Print all that is known of a layer."`
+	Set     layersSetCmd     `cmd:"" help:"Change a layer's texts, settings, legend or file."`
 	Delete  layersDeleteCmd  `cmd:"" help:"Delete layers with their tiles and source files."`
 	Log     layersLogCmd     `cmd:"" help:"Print the log of a layer's latest parse."`
 	Cancel  layersCancelCmd  `cmd:"" help:"Stop a parse that runs or waits."`
@@ -36,6 +34,7 @@ Examples:
   rasterbase layers
   rasterbase layers list --at 8.54,47.38
   rasterbase layers show landcover
+  rasterbase layers set landcover name="Land cover" legend=NLCD
   rasterbase layers delete 3 4`
 }
 
@@ -176,51 +175,44 @@ Example:
 }
 
 // Run deletes the layers.
-func (c *layersDeleteCmd) Run(ctx context.Context, a *app) (err error) {
-	conf, st, err := a.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer closeInto(&err, st)
-	parser, err := newParser(conf, st, a.commandLogger(conf), 1)
-	if err != nil {
-		return err
-	}
-	deleted := []string{}
-	for _, ref := range c.Layers {
-		l, err := findLayer(ctx, st, ref)
-		if err != nil {
-			return err
-		}
-		what := fmt.Sprintf("layer %d, %s", l.ID, visible(l.Name))
-		if !c.Yes {
-			ok, err := a.confirm("delete " + what + "?")
+func (c *layersDeleteCmd) Run(ctx context.Context, a *app) error {
+	return a.withParser(ctx, 1, func(p *parsing) error {
+		deleted := []string{}
+		for _, ref := range c.Layers {
+			l, err := findLayer(ctx, p.store, ref)
 			if err != nil {
 				return err
 			}
-			if !ok {
-				fmt.Fprintf(a.stderr, "kept %s\n", what)
-				continue
+			what := fmt.Sprintf("layer %d, %s", l.ID, visible(l.Name))
+			if !c.Yes {
+				ok, err := a.confirm("delete " + what + "?")
+				if err != nil {
+					return err
+				}
+				if !ok {
+					fmt.Fprintf(a.stderr, "kept %s\n", what)
+					continue
+				}
+			}
+			if err := p.parser.Delete(ctx, l.ID); err != nil {
+				return err
+			}
+			deleted = append(deleted, l.Slug)
+			if !c.JSON {
+				fmt.Fprintf(a.stdout, "deleted %s\n", what)
 			}
 		}
-		if err := parser.Delete(ctx, l.ID); err != nil {
-			return err
+		if c.JSON {
+			return a.printJSON(map[string]any{"deleted": deleted})
 		}
-		deleted = append(deleted, l.Slug)
-		if !c.JSON {
-			fmt.Fprintf(a.stdout, "deleted %s\n", what)
-		}
-	}
-	if c.JSON {
-		return a.printJSON(map[string]any{"deleted": deleted})
-	}
-	return nil
+		return nil
+	})
 }
 
 // confirm asks the person at the terminal.
 func (a *app) confirm(question string) (bool, error) {
 	if !isTerminal(a.stdin) {
-		return false, usageError{errors.New("nobody can be asked here; give --yes to delete without being asked")}
+		return false, usageError{errors.New("nobody can be asked here; give --yes to do it without being asked")}
 	}
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
@@ -237,35 +229,28 @@ type layersCancelCmd struct {
 }
 
 // Run cancels the parse of a layer.
-func (c *layersCancelCmd) Run(ctx context.Context, a *app) (err error) {
-	conf, st, err := a.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer closeInto(&err, st)
-	parser, err := newParser(conf, st, a.commandLogger(conf), 1)
-	if err != nil {
-		return err
-	}
-	l, err := findLayer(ctx, st, c.Layer)
-	if err != nil {
-		return err
-	}
-	// A parse whose worker died for the last time does not run.
-	if err := parser.Reconcile(ctx); err != nil {
-		return err
-	}
-	if err := st.Catalog().View(ctx, func(tx store.Tx) error { return isParsing(ctx, tx, l.ID) }); err != nil {
-		return err
-	}
-	if err := parser.Cancel(ctx, l.ID); err != nil {
-		return err
-	}
-	if c.JSON {
-		return a.printJSON(map[string]any{"cancelled": l.Slug})
-	}
-	fmt.Fprintf(a.stdout, "cancelled the parse of layer %d, %s\n", l.ID, visible(l.Name))
-	return nil
+func (c *layersCancelCmd) Run(ctx context.Context, a *app) error {
+	return a.withParser(ctx, 1, func(p *parsing) error {
+		l, err := findLayer(ctx, p.store, c.Layer)
+		if err != nil {
+			return err
+		}
+		// A parse whose worker died for the last time does not run.
+		if err := p.parser.Reconcile(ctx); err != nil {
+			return err
+		}
+		if err := p.store.Catalog().View(ctx, func(tx store.Tx) error { return isParsing(ctx, tx, l.ID) }); err != nil {
+			return err
+		}
+		if err := p.parser.Cancel(ctx, l.ID); err != nil {
+			return err
+		}
+		if c.JSON {
+			return a.printJSON(map[string]any{"cancelled": l.Slug})
+		}
+		fmt.Fprintf(a.stdout, "cancelled the parse of layer %d, %s\n", l.ID, visible(l.Name))
+		return nil
+	})
 }
 
 // isParsing is an error when there is nothing to cancel.
@@ -275,86 +260,4 @@ func isParsing(ctx context.Context, tx store.Tx, id rasterbase.LayerID) error {
 		return rasterbase.Errorf(rasterbase.Conflict, "layer %d has no parse that waits or runs", id)
 	}
 	return err
-}
-
-type layersReparseCmd struct {
-	Layers []string `arg:"" name:"layer" help:"Ids, slugs or file names."`
-	JSON   bool     `name:"json" help:"Print one JSON document."`
-}
-
-// Help is the longer text of "layers reparse --help".
-func (*layersReparseCmd) Help() string {
-	return `The layer is served as it was until its new tiles are complete, and stays as it was when the parse fails.
-
-Example:
-
-  rasterbase layers reparse landcover`
-}
-
-// Run parses the layers again, one after another, and waits for it.
-func (c *layersReparseCmd) Run(ctx context.Context, a *app) (err error) {
-	if !gdal.Available {
-		return errNoGDAL
-	}
-	conf, st, err := a.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer closeInto(&err, st)
-	limitMemory(conf, 1, 0)
-	parser, err := newParser(conf, st, a.commandLogger(conf), runtime.NumCPU())
-	if err != nil {
-		return err
-	}
-	defer parser.Close() // another worker may have ended the parse
-	out := imported{Layers: []layerDoc{}}
-	for _, ref := range c.Layers {
-		doc, err := a.reparse(ctx, st, parser, ref)
-		if err != nil {
-			p := newProblem(err)
-			out.Failed = append(out.Failed, failedFile{ref, p})
-			a.printProblem(ref, p)
-			if ctx.Err() != nil {
-				break
-			}
-			continue
-		}
-		out.Layers = append(out.Layers, *doc)
-		if !c.JSON {
-			fmt.Fprintf(a.stdout, "parsed layer %d, %s: %d tiles\n", doc.ID, doc.Slug, doc.Revision.BaseTiles+doc.Revision.PyramidTiles)
-		}
-	}
-	if c.JSON {
-		if err := a.printJSON(out); err != nil {
-			return err
-		}
-	}
-	if len(out.Failed) > 0 {
-		return errReported
-	}
-	return nil
-}
-
-func (a *app) reparse(ctx context.Context, st store.Store, parser *ingest.Parser, ref string) (*layerDoc, error) {
-	l, err := findLayer(ctx, st, ref)
-	if err != nil {
-		return nil, err
-	}
-	t, err := parser.Reparse(ctx, l.ID)
-	if err != nil {
-		return nil, err
-	}
-	_, err = a.follow(ctx, parser, t, l.Slug)
-	if err != nil && ctx.Err() != nil {
-		after, cancel := afterInterrupt(ctx)
-		defer cancel()
-		if err := parser.Cancel(after, l.ID); err != nil {
-			return nil, fmt.Errorf("interrupted; cancelling the parse of layer %d failed: %w", l.ID, err)
-		}
-		return nil, errors.New("interrupted; the parse is cancelled and the layer is as it was")
-	}
-	if err != nil {
-		return nil, withLogHint(err, l, l.ID)
-	}
-	return readLayer(ctx, st, l.ID)
 }

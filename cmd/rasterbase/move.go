@@ -39,6 +39,8 @@ type movedDoc struct {
 	Unpublished  int      `json:"unpublished"`   // of the layers: those without tiles
 	AlreadyThere int      `json:"already_there"` // of the layers: moved by an earlier run
 	Legends      int      `json:"legends"`
+	Users        int      `json:"users"`
+	Tokens       int      `json:"tokens"`
 	Parses       int      `json:"parses"`
 	Files        int      `json:"files"`
 	FileBytes    int64    `json:"file_bytes"`
@@ -143,7 +145,7 @@ func (c *moveCmd) print(a *app, r *move.Report) error {
 	if c.JSON {
 		return a.printJSON(movedDoc{
 			From: masked(c.From), To: masked(c.To), Layers: r.Layers, Unpublished: r.Unpublished, AlreadyThere: r.AlreadyThere,
-			Legends: r.Legends, Parses: r.Parses, Files: r.Files, FileBytes: r.FileBytes, SummaryPages: r.SummaryPages,
+			Legends: r.Legends, Users: r.Users, Tokens: r.Tokens, Parses: r.Parses, Files: r.Files, FileBytes: r.FileBytes, SummaryPages: r.SummaryPages,
 			Tiles: r.Tiles, TileBytes: r.TileBytes, Seconds: r.Took.Seconds(), Warnings: append([]string{}, r.Warnings...),
 		})
 	}
@@ -154,6 +156,9 @@ func (c *moveCmd) print(a *app, r *move.Report) error {
 	fmt.Fprintf(a.stdout, ", %d %s, %d source %s (%s), %d %s (%s of pixels) in %s\n",
 		r.Legends, plural(r.Legends, "legend"), r.Files, plural(r.Files, "file"), humanBytes(r.FileBytes),
 		r.Tiles, plural(int(r.Tiles), "tile"), humanBytes(r.TileBytes), r.Took.Round(10*time.Millisecond))
+	if r.Users > 0 {
+		fmt.Fprintf(a.stdout, "%d %s with %d %s\n", r.Users, plural(r.Users, "user"), r.Tokens, plural(r.Tokens, "token"))
+	}
 	if r.AlreadyThere > 0 {
 		fmt.Fprintf(a.stdout, "%d of the layers had been moved before\n", r.AlreadyThere)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"image/png"
 	"os"
 	"os/exec"
@@ -84,11 +85,17 @@ func queueParse(t *testing.T, data, file string) (parse, drop store.JobID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = st.Catalog().Update(t.Context(), func(tx store.Tx) error { return tx.Jobs().Enqueue(t.Context(), j) })
-	if err != nil {
-		t.Fatal(err)
+	var jobs []*store.Job
+	err = st.Catalog().Update(t.Context(), func(tx store.Tx) (err error) {
+		if jobs, err = tx.Jobs().ListGroup(t.Context(), fmt.Sprintf("parse:%d", ticket.Parse), nil, 1); err != nil {
+			return err
+		}
+		return tx.Jobs().Enqueue(t.Context(), j)
+	})
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("%d jobs, %v", len(jobs), err)
 	}
-	return ticket.Job, j.ID
+	return jobs[0].ID, j.ID
 }
 
 // waitsForAnother checks that the parse is still waiting when the job queued

@@ -148,18 +148,23 @@ func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.
 		return nil, err
 	}
 	return ingest.New(ingest.Config{
-		Store:      st,
-		Opener:     opener,
-		Fetcher:    fetcher,
-		FreeDisk:   freeDisk(c),
-		Log:        log,
-		TileSize:   c.TileSize,
-		Workers:    coresOfParse(cores, c.ParseMemory),
-		BatchSize:  c.BatchSize,
-		WorkDir:    c.WorkDir,
-		SingleTask: c.SingleTask,
-		Visibility: c.Visibility,
-		Limits:     ingest.Limits{SourceBytes: c.MaxSourceBytes, FreeDisk: max(1, c.MinFreeDisk)},
+		Store:        st,
+		Opener:       opener,
+		Fetcher:      fetcher,
+		FreeDisk:     freeDisk(c),
+		Log:          log,
+		TileSize:     c.TileSize,
+		Workers:      coresOfParse(cores, c.ParseMemory),
+		BatchSize:    c.BatchSize,
+		WorkDir:      c.WorkDir,
+		SingleTask:   c.SingleTask,
+		Visibility:   c.Visibility,
+		Limits:       ingest.Limits{SourceBytes: c.MaxSourceBytes, FreeDisk: max(1, c.MinFreeDisk)},
+		Compress:     string(c.Compression),
+		SourceGrace:  c.fetchTimeout() + time.Hour,
+		AllowedPaths: c.AllowedPaths,
+		InRequest:    !c.UseQueue,
+		Ended:        tellEnded(c),
 	}), nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -41,7 +42,7 @@ func (a *app) openPoints(name string) (p *pointsFile, closer io.Closer, err erro
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, nil, usageError{fmt.Errorf("open the points: %w", err)}
+			return nil, nil, noPoints(name, err)
 		}
 		in, closer = f, f
 	}
@@ -51,6 +52,15 @@ func (a *app) openPoints(name string) (p *pointsFile, closer io.Closer, err erro
 		return nil, nil, err
 	}
 	return p, closer, nil
+}
+
+// noPoints says why a file of places cannot be opened.
+func noPoints(name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return rasterbase.Errorf(rasterbase.NotFound, "there is no file %s", name).
+			WithHint("--points takes a CSV file, or - for standard input").WithField("points")
+	}
+	return rasterbase.Errorf(rasterbase.Invalid, "open the points: %w", err).WithField("points")
 }
 
 func newPointsFile(name string, in io.Reader) (*pointsFile, error) {

@@ -21,6 +21,7 @@ type planDoc struct {
 	BaseTiles      int64                 `json:"base_tiles"`         // at most
 	PyramidTiles   int64                 `json:"pyramid_tiles"`      // at most
 	Bytes          int64                 `json:"bytes"`
+	Disk           int64                 `json:"disk"` // that is needed, at most
 	Bands          []plannedBandDoc      `json:"bands"`
 	Warnings       []string              `json:"warnings,omitempty"`
 }
@@ -43,7 +44,7 @@ func newPlanDoc(p *ingest.Plan) planDoc {
 		Driver: p.Driver, CRS: p.CRS, Grid: p.Grid, Bounds: [4]float64{b.West, b.South, b.East, b.North},
 		Datatype: p.Datatype, DatatypeReason: p.DatatypeReason, Resampling: p.Resampling,
 		TileSize: p.TileSize, HasPyramid: p.HasPyramid, BaseTiles: p.BaseTiles, PyramidTiles: p.PyramidTiles,
-		Bytes: p.Bytes, Bands: []plannedBandDoc{}, Warnings: p.Warnings,
+		Bytes: p.Bytes, Disk: p.Disk, Bands: []plannedBandDoc{}, Warnings: p.Warnings,
 	}
 	if p.HasPyramid {
 		d.MaxZoom = &p.MaxZoom

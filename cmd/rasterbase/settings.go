@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/gdal"
+	"github.com/rasterbase/rasterbase/ingest"
 )
 
 // setting is one thing an operator can set: as a flag, as an environment
@@ -24,6 +27,19 @@ type setting struct {
 func (s setting) env() string  { return "RASTER_" + strings.ToUpper(s.key) }
 func (s setting) flag() string { return strings.ReplaceAll(s.key, "_", "-") }
 
+// shown is a value of the setting as it may be printed: without its secrets.
+func (s setting) shown(value string) string {
+	switch {
+	case value == "":
+		return ""
+	case s.key == "webhook_secret":
+		return "xxxxx"
+	case s.key == "webhook_url":
+		return ingest.OriginOf(value)
+	}
+	return masked(value)
+}
+
 // settings lists every setting that has an effect in this version.
 var settings = []setting{
 	{"addr", "HOST:PORT", "127.0.0.1:8080", "Address to serve on; :8080 is every interface.", setAddr},
@@ -33,11 +49,18 @@ var settings = []setting{
 	{"tilesize", "PIXELS", "256", "Width of a tile, 64 to 1024 and even. Layers keep the size that they were parsed with.", setTileSize},
 	{"workers", "N", "2", "Parses, or parts of large ones, at once in a server or worker.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
 	{"workdir", "DIR", "", "Folder for temporary files; the system's when empty.", setString(func(c *config) *string { return &c.WorkDir })},
+	{"use_queue", "true|false", "true", "Parse in the background; otherwise the request or the command that asks for a parse waits for it.", setBool(func(c *config) *bool { return &c.UseQueue })},
 	{"batch_step_size", "N", "100", "Tiles written to the store at once.", setInt(func(c *config) *int { return &c.BatchSize }, 1, 100_000)},
 	{"parse_memory", "BYTES", "512MiB", "Memory that one parse may take, its GDAL process included; at least 256MiB.", setParseMemory},
 	{"parse_single_task", "true|false", "false", "Keep each parse in one job, however large; otherwise workers share large ones.", setSingleTask},
 	{"max_source_bytes", "BYTES", "100GiB", "Largest raster file that is accepted, unpacked.", setSourceBytes},
 	{"min_free_disk", "BYTES", "256MiB", "Space that a source file leaves free on the disk of the data folder.", setBytes(func(c *config) *int64 { return &c.MinFreeDisk })},
+	{"allowed_paths", "DIRS", "", "Folders of the servers and workers that files may be taken from over HTTP, separated by commas; none when empty.", setPaths},
+	{"upload_expiry", "SECONDS", "604800", "How long an upload is kept that is not finished, or that no layer was made of.", setInt(func(c *config) *int { return &c.UploadExpiry }, 60, 366*86400)},
+	{"compress_method", "METHOD", "LZW", "Compression of the GeoTIFF files that are written, temporary ones included: JPEG, LZW, PACKBITS, DEFLATE, CCITTRLE, CCITTFAX3, CCITTFAX4, LZMA, ZSTD or none.", setCompression},
+	{"webhook_url", "URL", "", "Address that is told when a parse has ended.", setString(func(c *config) *string { return &c.WebhookURL })},
+	{"webhook_secret", "SECRET", "", "Secret that signs what is sent there, of 24 bytes at least.", setString(func(c *config) *string { return &c.WebhookSecret })},
+	{"metrics_addr", "HOST:PORT", "", "Address for /metrics, /healthz and /readyz alone, open to whoever reaches it; with none, /metrics asks for an administrator's token.", setMetricsAddr},
 	{"allowed_hosts", "HOSTS", "", "Hosts that files may be downloaded from although their addresses are private: names, *.example.org, addresses and networks, with a port or without, separated by commas.", setAllowedHosts},
 	{"fetch_timeout", "SECONDS", "21600", "Longest time that the download of a source may take.", setInt(func(c *config) *int { return &c.FetchTimeout }, 1, 366*86400)},
 	{"s3_endpoint_url", "URL", "", "Store that s3:// addresses are read from, such as https://s3.example.org; Amazon's when empty.", setEndpoint},
@@ -52,7 +75,7 @@ var settings = []setting{
 
 // renamed are names that django-raster knows under another name here.
 var renamed = map[string]string{
-	"RASTER_USE_CELERY":        "it is RASTER_USE_QUEUE in rasterbase, which this version does not have yet: a server always parses in the background",
+	"RASTER_USE_CELERY":        "it is RASTER_USE_QUEUE in rasterbase",
 	"RASTER_ZOOM_NEXT_HIGHER":  "it is a choice of each layer in rasterbase: import with --next-lower to get the zoom below the source's resolution",
 	"RASTER_CELERY_TASK_QUEUE": "rasterbase has a queue of its own; remove it",
 }
@@ -61,14 +84,10 @@ var renamed = map[string]string{
 var later = map[string]string{
 	"RASTER_TILES_URL":             "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
 	"RASTER_SOURCES_URL":           "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_USE_QUEUE":             "a server always parses in the background in this version",
-	"RASTER_COMPRESS_METHOD":       "this version writes no GeoTIFF files yet",
 	"RASTER_EXPORT_MAX_PIXELS":     "this version has no exports yet",
-	"RASTER_ALLOWED_PATHS":         "this version imports from the command line only",
 	"RASTER_ADMIN":                 "this version has no web admin yet",
 	"RASTER_TRUSTED_PROXIES":       "set RASTER_PUBLIC_URL when a proxy stands in front",
 	"RASTER_BASEMAP_URL":           "the map of this version has no base map",
-	"RASTER_METRICS_ADDR":          "this version has no metrics yet",
 	"RASTER_TILE_CACHE_REVALIDATE": "this version has only RASTER_TILE_CACHE_TIMEOUT",
 }
 
@@ -117,17 +136,47 @@ func setInt(field func(*config) *int, least, most int) func(*config, string) err
 }
 
 func setAddr(c *config, s string) error {
+	c.Addr = s
+	return checkAddr(s)
+}
+
+func setMetricsAddr(c *config, s string) error {
+	c.MetricsAddr = s
+	return checkAddr(s)
+}
+
+func checkAddr(s string) error {
 	_, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return fmt.Errorf("%q is not HOST:PORT, for instance 127.0.0.1:8080", s)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q is not a port from 0 to 65535", port)
-	} else if n == 0 && port != "0" {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 && port != "0" {
 		return fmt.Errorf("%q is not a port from 0 to 65535", port)
 	}
-	c.Addr = s
 	return nil
+}
+
+// setPaths reads folders. They are checked when something is taken from them,
+// since a disk may be mounted later.
+func setPaths(c *config, s string) error {
+	for dir := range strings.SplitSeq(s, ",") {
+		if dir = strings.TrimSpace(dir); dir == "" {
+			continue
+		}
+		if !filepath.IsAbs(dir) {
+			return fmt.Errorf("%q is not an absolute path", dir)
+		}
+		c.AllowedPaths = append(c.AllowedPaths, filepath.Clean(dir))
+	}
+	return nil
+}
+
+func setCompression(c *config, s string) (err error) {
+	if strings.EqualFold(s, "none") {
+		s = ""
+	}
+	c.Compression, err = gdal.ParseCompression(s)
+	return err
 }
 
 func setDatabaseURL(c *config, s string) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/rasterbase/rasterbase"
@@ -13,10 +12,7 @@ import (
 // misleads tells whether a character could change what a terminal shows beside
 // itself: control characters, line and paragraph separators, and marks that
 // turn the direction of text.
-func misleads(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
-		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
-}
+func misleads(r rune) bool { return rasterbase.Misleads(r) }
 
 // visible is a text that can be printed on a line of its own or in a table:
 // quoted when it has characters that mislead or is not UTF-8.
@@ -49,12 +45,13 @@ func harmless(s string) string {
 // checkText refuses a text that cannot stand in a line of a page or a table.
 // What names it for the person who gave it.
 func checkText(what, s string) error {
-	if !utf8.ValidString(s) {
-		return usageError{rasterbase.Errorf(rasterbase.Invalid, "%s is not UTF-8: %s", what, strconv.Quote(s))}
-	}
-	if strings.ContainsFunc(s, misleads) {
-		return usageError{rasterbase.Errorf(rasterbase.Invalid, "%s has control characters: %s", what, strconv.Quote(s)).
-			WithHint("give it on one line, without them")}
+	return wrongUsage(rasterbase.CheckLine(what, s))
+}
+
+// wrongUsage makes an error one of how the program was called.
+func wrongUsage(err error) error {
+	if err != nil {
+		return usageError{err}
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ var (
 	// onTheWay are the lines of progress, which a terminal shows as a bar that
 	// is gone in the end.
 	onTheWay = regexp.MustCompile(`(?m)^\S+: (queued|inspecting|creating tiles|building pyramid|publishing|finished)( \(.*\))?\n`)
-	varying  = regexp.MustCompile(`in [0-9.]+(ms|s)\b|\d+ bytes|host=\S+ port=\d+ user=\S+ dbname=\S+|dbname=\S+ host=\S+ port=\d+ user=\S+`)
+	varying  = regexp.MustCompile(`in [0-9.]+(ms|s)\b|expires on [0-9-]+|\d+ bytes|host=\S+ port=\d+ user=\S+ dbname=\S+|dbname=\S+ host=\S+ port=\d+ user=\S+`)
 )
 
 func mask(output string) string {

@@ -39,12 +39,15 @@ func (c *workerCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	defer parser.Close()
 	limitMemory(conf, conf.Workers, 0)
+	s := newService(conf, st, parser, log)
+	operations, err := s.listen(ctx)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(a.stdout, "rasterbase works on the jobs of %s\n", conf.place())
 	log.Info("working", "store", conf.place(), "workers", conf.Workers)
-	s := service{conf: conf, store: st, log: log, parser: parser}
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { s.work(running); return nil })
-	group.Go(func() error { parser.KeepReconciled(running); return nil })
+	s.start(running, group, operations)
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
