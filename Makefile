@@ -50,7 +50,7 @@ test-deps:
 test: test-deps assets check nocgo unit ## Check and test everything
 
 # What a test would skip without is required here: nothing is skipped unseen.
-unit: export RASTERBASE_TEST_REQUIRE ?= chromium,gdal,postgis,qgis,s3
+unit: export RASTERBASE_TEST_REQUIRE ?= chromium,gdal,node,postgis,qgis,s3
 unit:
 	$(call say,testing the examples)
 	@cd examples && $(GO) test -race -timeout 20m ./...

@@ -27,6 +27,8 @@ need libgdal-dev pkg-config --exists gdal
 have npm >/dev/null || need "nodejs npm" have npm
 if [[ ${1:-build} == test ]]; then
   need gdal-bin have gdalwarp
+  need curl have curl
+  need jq have jq
   need "postgresql postgresql-postgis" has_postgis
   need postgis have raster2pgsql
   need python3-gdal has_python_gdal
