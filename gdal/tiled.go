@@ -115,7 +115,8 @@ func (d *dataset) beginTiling(ctx context.Context, o ingest.TileOptions) (t *til
 		return nil, err
 	}
 	separate := d.findLines(t)
-	t.plan(d.source.layout, len(layout.Bands), separate || d.source.layout.bandByBand)
+	// Of lines libtiff alone tells what is in one: their memory depends on it.
+	t.plan(d.source.layout, len(layout.Bands), separate || t.lines == nil && d.source.layout.bandByBand)
 	widest := 1
 	for _, p := range t.passes {
 		widest = max(widest, len(p.bands))

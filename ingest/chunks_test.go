@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -116,6 +117,22 @@ func TestChunksEqualASingleTask(t *testing.T) {
 				sameParse(t, results[0], r)
 			}
 		})
+	}
+}
+
+// A nodata value that is not a number is equal to itself: the chunks share one
+// open source.
+func TestChunksWithNodataNaN(t *testing.T) {
+	nan := math.NaN()
+	once := &counted{Opener: opener(chunkSources()["two bands"])}
+	st := swift(t)
+	p := ingest.New(ingest.Config{Store: st, Opener: once, TileSize: 64, Workers: 2})
+	_, err := p.Import(t.Context(), ingest.Request{Source: fileNamed(t, "raster.syn"), Settings: rasterbase.Settings{Nodata: &nan}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if chunks := countJobs(t, st, "parse chunk"); chunks < 3 || once.opened.Load() != 2 || once.closed.Load() != 2 {
+		t.Errorf("for %d chunks the source was opened %d times and closed %d times", chunks, once.opened.Load(), once.closed.Load())
 	}
 }
 

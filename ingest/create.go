@@ -177,8 +177,14 @@ func (p *Parser) supplyAnew(ctx context.Context, tx store.Tx, l *rasterbase.Laye
 		return p.orOrigin(l, fetch)
 	}
 	src, err := s.take(ctx, tx)
-	if err != nil || s.fetch != "" {
-		return s.fetch, err
+	if err != nil {
+		return "", err
+	}
+	if s.fetch != "" {
+		if l.Source.ID == "" && l.Published == 0 { // there is none to be kept meanwhile
+			l.Source = src
+		}
+		return s.fetch, nil
 	}
 	err = enqueueSourceDeletion(ctx, tx, l.Source.ID)
 	l.Source = src
@@ -195,7 +201,7 @@ func (p *Parser) orOrigin(l *rasterbase.Layer, fetch string) (string, error) {
 		return o, nil
 	}
 	return "", rasterbase.Errorf(rasterbase.Conflict, "layer %d (%s) has no source file to be parsed from", l.ID, l.Name).
-		WithHint("it was imported without one; import the raster as a new layer")
+		WithHint("name a source for it again, or import the raster as a new layer")
 }
 
 // Reparse queues a new parse of a layer; one that is queued or running already

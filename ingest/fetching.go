@@ -195,13 +195,28 @@ func withoutSecrets(err error, address string) error {
 	pairs := []string{address, OriginOf(address)}
 	if u, e := url.Parse(address); e == nil && !strings.HasPrefix(strings.ToLower(address), "s3:") {
 		password, _ := u.User.Password()
-		for _, s := range []string{u.User.String(), password, u.RawQuery, u.Fragment, u.RawFragment} {
+		user, typed := userOf(address)
+		_, escaped, _ := strings.Cut(u.User.String(), ":")
+		for _, s := range []string{u.User.String(), password, typed, escaped, u.RawQuery, u.Fragment, u.RawFragment} {
 			if len(s) > 2 {
 				pairs = append(pairs, s, "…")
 			}
 		}
+		if user != "" { // a token, often, and a word of any text otherwise
+			pairs = append(pairs, user+":", "…:", user+"@", "…@")
+		}
 	}
 	return rewritten(err, strings.NewReplacer(pairs...))
+}
+
+// userOf gives the user and the password of an address as they are written there.
+func userOf(address string) (user, password string) {
+	host := address[len(scheme.FindString(address)):]
+	if i := strings.IndexAny(host, "/?#"); i >= 0 {
+		host = host[:i]
+	}
+	user, password, _ = strings.Cut(host[:max(0, strings.LastIndex(host, "@"))], ":")
+	return user, password
 }
 
 // rewritten is an error with another text. Code and field stay.

@@ -255,6 +255,25 @@ func TestSecretsOfAddresses(t *testing.T) {
 	}
 }
 
+// What a library makes of an address has its secrets too: it may hide the
+// password only, and write it otherwise.
+func TestSecretsInOtherWords(t *testing.T) {
+	for address, told := range map[string]string{
+		"https://s3cr3t@example.org/dem.tif":            "Get https://s3cr3t@example.org/dem.tif: no",
+		"https://s3cr3t:x-oauth@example.org/dem.tif":    "Get https://s3cr3t:***@example.org/dem.tif: no",
+		"https://user:s3cr3t%2fpass@example.org/?a=b@c": "Get https://user:***@example.org/: s3cr3t%2fpass, s3cr3t%2Fpass and s3cr3t/pass are wrong",
+		"https://org:s3cr3t@example.org/org.tif":        "Get https://org:***@example.org/org.tif: s3cr3t",
+	} {
+		p := ingest.New(ingest.Config{Store: swift(t), Opener: small(), Fetcher: fetched(func(context.Context, string) (string, int64, io.ReadCloser, error) {
+			return "", 0, nil, errors.New(told)
+		})})
+		_, err := p.Preview(t.Context(), rasterbase.SourceFrom{Address: address}, rasterbase.Settings{})
+		if err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "example.org/") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
 // lockedText collects what several goroutines write.
 type lockedText struct {
 	mu sync.Mutex
@@ -374,6 +393,21 @@ func TestReparseFetchesWhatIsNotKept(t *testing.T) {
 	}
 	if _, err := p.Run(t.Context(), ticket, nil); err != nil {
 		t.Error(err)
+	}
+	fail = rasterbase.Errorf(rasterbase.NotFound, "gone")
+	id = failed(rasterbase.SourceFrom{Address: "https://example.org/wrong.tif"})
+	_, ticket, err = p.Change(t.Context(), id, &rasterbase.SourceFrom{Address: "https://example.org/right.tif"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Run(t.Context(), ticket, nil); err == nil {
+		t.Fatal("it was parsed")
+	}
+	if ticket, err = p.Reparse(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if f := parseOf(t, st, ticket.Parse).Fetch; f != "https://example.org/right.tif" {
+		t.Errorf("it is fetched from %q", f)
 	}
 	bare := &rasterbase.Layer{Name: "bare", Source: rasterbase.Source{Origin: "/data/x.tif"}, Visibility: rasterbase.Public}
 	update(t, st, func(tx store.Tx) error { return tx.Layers().Create(t.Context(), bare) })

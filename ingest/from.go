@@ -31,8 +31,8 @@ func (p *Parser) supplyOf(ctx context.Context, from rasterbase.SourceFrom) (*sup
 	}
 	switch {
 	case given != 1:
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "%d sources are named, and not one", given).
-			WithHint("name an upload, an address or a path").WithField("source")
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "a source is one of upload, address and path; %d are given", given).
+			WithHint("give exactly one of them").WithField("source")
 	case from.Upload != "":
 		return p.uploaded(ctx, from.Upload)
 	case from.Address != "":

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +13,8 @@ import (
 )
 
 // idleFor is how long the source of a parse stays open without a chunk that is
-// worked on.
+// worked on: what took longer to be made readable is kept for longer, since
+// parses may take turns.
 const idleFor = 5 * time.Second
 
 // opened is the source of a parse, open in this process for as long as there
@@ -25,6 +25,7 @@ type opened struct {
 	settings rasterbase.Settings
 	slots    chan *slot   // of the cores that the parse may use here
 	making   atomic.Int64 // tiles made of chunks that are not recorded yet
+	took     atomic.Int64 // to make the source readable, in nanoseconds
 
 	mu      sync.Mutex // while it is being opened
 	file    rasterFile
@@ -54,7 +55,7 @@ func (p *Parser) acquire(ctx context.Context, parse rasterbase.ParseID, layer *r
 	}
 	p.mu.Lock()
 	o := p.open[parse]
-	if o != nil && !reflect.DeepEqual(o.settings, s) {
+	if o != nil && !sameSettings(o.settings, s) {
 		o.stale = true // whoever has it closes it
 		delete(p.open, parse)
 		if o.refs == 0 {
@@ -78,10 +79,12 @@ func (p *Parser) acquire(ctx context.Context, parse rasterbase.ParseID, layer *r
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.source == nil {
+		start := time.Now()
 		if err := p.openSource(ctx, o, layer); err != nil {
 			p.giveBack(ctx, o, true)
 			return nil, err
 		}
+		o.took.Store(int64(time.Since(start)))
 	}
 	return o, nil
 }
@@ -99,7 +102,7 @@ func (p *Parser) giveBack(ctx context.Context, o *opened, useless bool) {
 	}
 	shut := o.refs == 0 && o.stale
 	if o.refs == 0 && !shut {
-		o.idle = time.AfterFunc(idleFor, func() { p.closeIdle(o) })
+		o.idle = time.AfterFunc(max(idleFor, 2*time.Duration(o.took.Load())), func() { p.closeIdle(o) })
 	}
 	p.mu.Unlock()
 	if shut {

@@ -15,7 +15,7 @@ type Tiler interface {
 	Dataset
 	// Tile copies some more rows, in about a second. Nothing else may be asked of
 	// the dataset until the part that it returns is the last one, and nothing at
-	// all after an error.
+	// all after an error, unless the context ended: then it goes on where it was.
 	Tile(ctx context.Context, o TileOptions) (TiledPart, error)
 }
 
@@ -85,6 +85,7 @@ func (r *run) makeTiled(ctx context.Context) error {
 		return err
 	}
 	o.tiled = true
+	o.took.Add(int64(time.Since(start)))
 	how := part.Compression
 	if how == "" {
 		how = "no compression"

@@ -285,6 +285,23 @@ func (t *tiles) Drop(ctx context.Context, k store.RevisionKey) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	err := t.mark(k)
+	full := isDiskFull(err)
+	if err != nil && !full {
+		return t.db.storageError(err, "dropping revision %d", k.Revision)
+	}
+	err = errors.Join(t.open.drop(k), t.unlink(k))
+	if full {
+		// When not even an empty file can be made, dropping tiles is what mends
+		// it. Without a mark the revision could be taken for one that is to be
+		// filled.
+		err = errors.Join(err, t.mark(k))
+	}
+	return t.db.storageError(err, "dropping revision %d", k.Revision)
+}
+
+// mark leaves the mark of a revision that is gone.
+func (t *tiles) mark(k store.RevisionKey) error {
 	mark, err := os.Create(t.tombstone(k))
 	if err == nil {
 		err = mark.Close()
@@ -292,12 +309,7 @@ func (t *tiles) Drop(ctx context.Context, k store.RevisionKey) error {
 	if err == nil {
 		err = syncDir(filepath.Join(t.dir, goneFolder))
 	}
-	// When not even an empty file can be made, the disk is full, and dropping
-	// tiles is what mends it.
-	if err != nil && !isDiskFull(err) {
-		return t.db.storageError(err, "dropping revision %d", k.Revision)
-	}
-	return t.db.storageError(errors.Join(t.open.drop(k), t.unlink(k)), "dropping revision %d", k.Revision)
+	return err
 }
 
 // unlink removes the file and what SQLite has put beside it.
