@@ -19,3 +19,10 @@ func (s *Server) Hasten() {
 
 // MaxStreams is how many clients may follow parses.
 const MaxStreams = maxStreams
+
+// Arriving is how many pieces of uploads arrive.
+func (s *Server) Arriving() int {
+	s.uploading.mu.Lock()
+	defer s.uploading.mu.Unlock()
+	return len(s.uploading.now)
+}

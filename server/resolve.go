@@ -93,7 +93,7 @@ func (s *Server) choose(ctx context.Context, who rasterbase.Principal, ref strin
 		return nil, err
 	case len(found) == 0:
 		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no layer %.200q", ref).
-			WithHint("layers lists those that you may read").WithField("layer")
+			WithHint("/layers lists those that you may read").WithField("layer")
 	case len(found) > 1:
 		return nil, blame(store.Ambiguous(ref, found), "layer")
 	}

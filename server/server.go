@@ -218,7 +218,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // are left to be taken up again. A program that shuts its HTTP server down calls
 // it first, or hands it to [http.Server.RegisterOnShutdown], since Shutdown waits
 // for these. Other requests are answered as before.
-func (s *Server) Close() { s.stop() }
+func (s *Server) Close() {
+	s.stop()
+	s.uploading.stop()
+}
 
 // view runs fn in one reading transaction of the catalog.
 func (s *Server) view(ctx context.Context, fn func(store.Tx) error) error {

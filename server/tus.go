@@ -158,7 +158,8 @@ func (s *Server) announced(r *http.Request) (*rasterbase.Upload, error) {
 		return nil, err
 	}
 	if limit := s.c.MaxUploadBytes; limit > 0 && size > limit {
-		return nil, rasterbase.Errorf(rasterbase.TooLarge, "the file has %d bytes, and the operator allows %d", size, limit).WithField("Upload-Length")
+		return nil, rasterbase.Errorf(rasterbase.TooLarge, "the file has %d bytes, and the operator allows %d", size, limit).
+			WithHint("the operator can raise RASTER_MAX_SOURCE_BYTES").WithField("Upload-Length")
 	}
 	u := &rasterbase.Upload{ID: newUploadID(), Size: size, Metadata: r.Header.Get("Upload-Metadata"), Expires: s.expiry()}
 	metadata, err := parseMetadata(u.Metadata)

@@ -167,6 +167,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		"no metadata":            {"alice", []string{"Upload-Length", "1"}, 400},
 		"no name":                {"alice", []string{"Upload-Length", "1", "Upload-Metadata", "filetype aW1hZ2U="}, 400},
 		"an empty name":          {"alice", []string{"Upload-Length", "1", "Upload-Metadata", "filename"}, 400},
+		"a name that turns":      {"alice", []string{"Upload-Length", "1", "Upload-Metadata", "filename YeKAri50aWY="}, 400},
 		"a name with a folder":   {"alice", []string{"Upload-Length", "1", "Upload-Metadata", metadata("../a.tif")}, 400},
 		"a hidden name":          {"alice", []string{"Upload-Length", "1", "Upload-Metadata", metadata(".a.tif")}, 400},
 		"a name that is no text": {"alice", []string{"Upload-Length", "1", "Upload-Metadata", metadata("a\xff.tif")}, 400},
@@ -404,6 +405,8 @@ func TestPiecesWithoutRoom(t *testing.T) {
 	address := s.begin("a.tif", "10")
 	free = 3
 	s.send(address, "0", "0123").want(t, http.StatusInsufficientStorage)
+	unknown := io.MultiReader(strings.NewReader("0123")) // whose length nobody knows
+	s.do(http.MethodPatch, address, unknown, "Upload-Offset", "0").want(t, http.StatusInsufficientStorage)
 	failing = errors.New("no such disk")
 	s.send(address, "0", "0123").want(t, http.StatusInternalServerError)
 	if got := s.offset(address); got != "0" {

@@ -30,8 +30,8 @@ type arriving struct {
 	left    chan struct{} // closed when the request has ended
 
 	mu      sync.Mutex
-	stopped bool
-	whole   bool // all of the body was read
+	stopped error // why it is to end; nil: it is not
+	whole   bool  // all of the body was read
 }
 
 func (s *Server) arriving(w http.ResponseWriter, r *http.Request, u *rasterbase.Upload) *arriving {
@@ -51,8 +51,11 @@ type bodyError struct{ error }
 
 func (e bodyError) Unwrap() error { return e.error }
 
-// errTakenOver ends a request whose client has begun another one.
-var errTakenOver = errors.New("another request goes on with the upload")
+// Why a request is ended that still sends.
+var (
+	errTakenOver = errors.New("another request goes on with the upload")
+	errStopping  = errors.New("the server stops")
+)
 
 func (a *arriving) Read(b []byte) (int, error) {
 	now := time.Now()
@@ -79,8 +82,8 @@ func (a *arriving) Read(b []byte) (int, error) {
 func (a *arriving) moveOn(now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stopped {
-		return bodyError{errTakenOver}
+	if a.stopped != nil {
+		return bodyError{a.stopped}
 	}
 	if !now.Before(a.moveAt) {
 		a.moveAt = now.Add(a.idle / 30)
@@ -93,7 +96,7 @@ func (a *arriving) moveOn(now time.Time) error {
 // stop ends the reading, also one that waits for bytes. A piece that has arrived
 // as a whole is kept as such: net/http goes on to read from the connection, and
 // would take the limit for the client's end.
-func (a *arriving) stop() {
+func (a *arriving) stop(why error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	select {
@@ -102,12 +105,12 @@ func (a *arriving) stop() {
 	default:
 	}
 	if !a.whole {
-		a.stopped = true
+		a.stopped = why
 		_ = a.control.SetReadDeadline(time.Now()) // as above
 	}
 }
 
-func (a *arriving) wasStopped() bool {
+func (a *arriving) whyStopped() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.stopped
@@ -122,7 +125,9 @@ func (a *arriving) failed(err error) error {
 	const hint = "ask with HEAD where to go on"
 	_, ofBody := errors.AsType[bodyError](err)
 	switch {
-	case ofBody && a.wasStopped():
+	case ofBody && a.whyStopped() == errStopping: //nolint:errorlint // it is this very value
+		return rasterbase.Errorf(rasterbase.Busy, "%w", errStopping).WithHint(hint)
+	case ofBody && a.whyStopped() != nil:
 		return &statusError{http.StatusLocked, rasterbase.Errorf(rasterbase.Conflict, "%w", errTakenOver).WithHint(hint)}
 	case ofBody && errors.Is(err, os.ErrDeadlineExceeded):
 		return &statusError{http.StatusRequestTimeout, rasterbase.Errorf(rasterbase.Invalid, "no bytes came for %v", a.idle).WithHint(hint)}
@@ -140,8 +145,20 @@ func (a *arriving) failed(err error) error {
 // not wait until that is given up. Nothing depends on it: those at other servers
 // are told apart by the store.
 type uploading struct {
-	mu  sync.Mutex
-	now map[string]*arriving
+	mu      sync.Mutex
+	now     map[string]*arriving
+	stopped bool // no more pieces are taken
+}
+
+// stop ends all pieces that still arrive, when the server stops. What came of
+// them stays, and their clients go on later.
+func (p *uploading) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	for _, a := range p.now {
+		a.stop(errStopping)
+	}
 }
 
 // enter makes a piece the one that arrives for an upload, after the one before
@@ -151,6 +168,10 @@ func (p *uploading) enter(ctx context.Context, id string, a *arriving) error {
 	defer cancel()
 	for {
 		p.mu.Lock()
+		if p.stopped {
+			p.mu.Unlock()
+			return rasterbase.Errorf(rasterbase.Busy, "%w", errStopping).WithHint("try again")
+		}
 		before := p.now[id]
 		if before == nil {
 			if p.now == nil {
@@ -161,7 +182,7 @@ func (p *uploading) enter(ctx context.Context, id string, a *arriving) error {
 			return nil
 		}
 		p.mu.Unlock()
-		before.stop()
+		before.stop(errTakenOver)
 		select {
 		case <-before.left:
 		case <-ctx.Done():

@@ -105,6 +105,33 @@ func TestAConnectionBreaksInACheckedPiece(t *testing.T) {
 	}
 }
 
+// A server that stops does not wait for pieces that still arrive, and takes no
+// others; what came of them stays.
+func TestAServerStopsWhileAPieceArrives(t *testing.T) {
+	st := newStore(t)
+	handler := newServer(t, server.Config{Store: st, Auth: named{}})
+	web := httptest.NewServer(handler)
+	defer web.Close()
+	s := sender{t, web.URL, "alice"}
+	address := s.begin("a.tif", "10")
+	c := s.raw(address, "0", 10, "0123")
+	for end := time.Now().Add(patience); handler.Arriving() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the piece does not arrive")
+		}
+	}
+	handler.Close()
+	if got := answerOn(t, c); got != http.StatusServiceUnavailable {
+		t.Errorf("status %d", got)
+	}
+	s.send(address, s.offset(address), "x").want(t, http.StatusServiceUnavailable)
+	other := newSender(t, server.Config{Store: st})
+	at := strings.Replace(address, s.web, other.web, 1)
+	if got := other.offset(at); got != "4" && got != "0" {
+		t.Errorf("the offset is %s", got)
+	}
+}
+
 // A client that stops sending is cut off; what it sent stays.
 func TestAClientStalls(t *testing.T) {
 	s := newSender(t, server.Config{Store: newStore(t), UploadIdle: 50 * time.Millisecond})

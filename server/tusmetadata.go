@@ -59,5 +59,8 @@ func fileName(metadata map[string]string) (string, error) {
 	if !utf8.ValidString(name) {
 		return "", rasterbase.Errorf(rasterbase.Invalid, "the file's name %.60q is not UTF-8", name)
 	}
+	if strings.ContainsFunc(name, rasterbase.Misleads) {
+		return "", rasterbase.Errorf(rasterbase.Invalid, "the file's name %.60q has control characters", name)
+	}
 	return name, store.CheckFileName(name)
 }

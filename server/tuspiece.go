@@ -47,6 +47,14 @@ func newPiece(r *http.Request, offset, size int64) (_ *piece, err error) {
 	return p, nil
 }
 
+// most is how many bytes the piece has, or how many it can have.
+func (p *piece) most() int64 {
+	if p.length < 0 {
+		return p.rest
+	}
+	return p.length
+}
+
 func (p *piece) tooLong() error {
 	return rasterbase.Errorf(rasterbase.TooLarge, "the piece is longer than the %d bytes that the file lacks", p.rest)
 }
@@ -82,7 +90,7 @@ func (s *Server) addToUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.room(max(p.length, 0)); err != nil {
+	if err := s.room(p.most()); err != nil {
 		return err
 	}
 	if err := s.extend(r.Context(), u); err != nil {

@@ -134,6 +134,9 @@ func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.
 	if err != nil {
 		return nil, fmt.Errorf("find this program's own file: %w", err)
 	}
+	if err := makeWorkDir(c.WorkDir); err != nil {
+		return nil, err
+	}
 	var opener ingest.Opener
 	if gdal.Available {
 		opener = &gdalchild.Opener{
@@ -166,6 +169,19 @@ func newParser(c *config, st store.Store, log *slog.Logger, cores int) (*ingest.
 		InRequest:    !c.UseQueue,
 		Ended:        tellEnded(c),
 	}), nil
+}
+
+// makeWorkDir makes the folder for temporary files, if one is set and is not
+// there: otherwise each parse would fail for the lack of it.
+func makeWorkDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return rasterbase.Errorf(rasterbase.Invalid, "the folder for temporary files cannot be used: %w", err).
+			WithHint("set RASTER_WORKDIR to a folder that this user may write to").WithField("workdir")
+	}
+	return nil
 }
 
 // childMemory is the part of a parse's memory that its GDAL process gets; the

@@ -55,7 +55,7 @@ var settings = []setting{
 	{"parse_single_task", "true|false", "false", "Keep each parse in one job, however large; otherwise workers share large ones.", setSingleTask},
 	{"max_source_bytes", "BYTES", "100GiB", "Largest raster file that is accepted, unpacked.", setSourceBytes},
 	{"min_free_disk", "BYTES", "256MiB", "Space that a source file leaves free on the disk of the data folder.", setBytes(func(c *config) *int64 { return &c.MinFreeDisk })},
-	{"allowed_paths", "DIRS", "", "Folders of the servers and workers that files may be taken from over HTTP, separated by commas; none when empty.", setPaths},
+	{"allowed_paths", "DIRS", "", "Folders of the servers and workers that files may be taken from over HTTP, separated by commas or as in PATH; none when empty.", setPaths},
 	{"upload_expiry", "SECONDS", "604800", "How long an upload is kept that is not finished, or that no layer was made of.", setInt(func(c *config) *int { return &c.UploadExpiry }, 60, 366*86400)},
 	{"compress_method", "METHOD", "LZW", "Compression of the GeoTIFF files that are written, temporary ones included: JPEG, LZW, PACKBITS, DEFLATE, CCITTRLE, CCITTFAX3, CCITTFAX4, LZMA, ZSTD or none.", setCompression},
 	{"webhook_url", "URL", "", "Address that is told when a parse has ended.", setString(func(c *config) *string { return &c.WebhookURL })},
@@ -159,14 +159,16 @@ func checkAddr(s string) error {
 // setPaths reads folders. They are checked when something is taken from them,
 // since a disk may be mounted later.
 func setPaths(c *config, s string) error {
-	for dir := range strings.SplitSeq(s, ",") {
-		if dir = strings.TrimSpace(dir); dir == "" {
-			continue
+	for some := range strings.SplitSeq(s, ",") {
+		for _, dir := range filepath.SplitList(some) {
+			if dir = strings.TrimSpace(dir); dir == "" {
+				continue
+			}
+			if !filepath.IsAbs(dir) {
+				return fmt.Errorf("%q is not an absolute path", dir)
+			}
+			c.AllowedPaths = append(c.AllowedPaths, filepath.Clean(dir))
 		}
-		if !filepath.IsAbs(dir) {
-			return fmt.Errorf("%q is not an absolute path", dir)
-		}
-		c.AllowedPaths = append(c.AllowedPaths, filepath.Clean(dir))
 	}
 	return nil
 }
