@@ -105,6 +105,9 @@ func (a adapter) Handle(op *huma.Operation, handle func(huma.Context)) {
 		if err != nil {
 			return err
 		}
+		if op.RequestBody != nil && r.ContentLength != 0 && r.Header.Get("Content-Type") == "" {
+			return refused(http.StatusUnsupportedMediaType, nil)
+		}
 		x := &exchange{humaContext: humago.NewContext(op, r, w), w: w, r: r}
 		handle(x)
 		return x.refusal

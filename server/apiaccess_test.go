@@ -193,6 +193,14 @@ func TestPagesOfOtherOriginsCannotUseCookies(t *testing.T) {
 	} {
 		wantStatus(t, call(t, s, "editor", "POST", "/api/v1/layers", body, c.header...), c.want)
 	}
+	basic := []string{"Authorization", "Basic ZWRpdG9yOmVkaXRvcg=="} // as a browser adds it
+	for _, other := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}} {
+		for _, target := range []string{"/api/v1/layers", "/api/v1/layers/1/cancel", "/api/v1/uploads"} {
+			wantStatus(t, call(t, s, "", "POST", target, body, append(basic, other...)...), 403)
+		}
+	}
+	// A page can send a body that has no type without asking first.
+	wantStatus(t, call(t, s, "editor", "POST", "/api/v1/layers", body, "Content-Type", ""), 415)
 	wantStatus(t, call(t, s, "", "GET", "/api/v1/layers", "", "Cookie", "a=b", "Sec-Fetch-Site", "cross-site"), 200)
 }
 

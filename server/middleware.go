@@ -150,14 +150,17 @@ func (s *Server) mounted(next http.Handler) http.Handler {
 	})
 }
 
-// sameOrigin refuses requests that a page of another origin makes a browser send
-// with the cookies of somebody who is signed in here. What carries no cookies
-// can do no more than its own credentials let it.
+// sameOrigin refuses changes that a page of another origin makes a browser send
+// with what the browser adds by itself: cookies, and the name and password of
+// HTTP Basic that somebody once typed. A token in a header of its own is added by
+// nobody but whoever has it.
 func (s *Server) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Cookie") != "" {
+		scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if r.Header.Get("Cookie") != "" || !strings.EqualFold(scheme, "Bearer") {
 			if err := s.crossOrigin.Check(r); err != nil {
-				s.fail(w, r, rasterbase.Errorf(rasterbase.Forbidden, "a page of another origin may not do this with your cookies"))
+				s.fail(w, r, rasterbase.Errorf(rasterbase.Forbidden, "a page of another origin may not do this with what your browser remembers").
+					WithHint("send a token as `Authorization: Bearer TOKEN`"))
 				return
 			}
 		}
