@@ -49,6 +49,9 @@ test-deps:
 
 test: test-deps assets check nocgo unit ## Check and test everything
 
+# Programs with the race detector sleep for a second before they end, unless they
+# are told not to.
+unit: export GORACE ?= atexit_sleep_ms=0
 # What a test would skip without is required here: nothing is skipped unseen.
 unit: export RASTERBASE_TEST_REQUIRE ?= chromium,gdal,node,postgis,qgis,s3
 unit:

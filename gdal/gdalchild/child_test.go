@@ -230,7 +230,7 @@ func TestSandbox(t *testing.T) {
 	}
 	for v := range strings.SplitSeq(string(status), "\x00") {
 		name, _, _ := strings.Cut(v, "=")
-		allowed := append([]string{"", marker, "TMPDIR", "CPL_TMPDIR", "HOME", "LC_ALL", "MALLOC_ARENA_MAX"}, dataVariables...)
+		allowed := append([]string{"", marker, "TMPDIR", "CPL_TMPDIR", "HOME", "LC_ALL", "MALLOC_ARENA_MAX", raceVariable}, dataVariables...)
 		if !slices.Contains(allowed, name) {
 			t.Errorf("the child inherits %s", name)
 		}

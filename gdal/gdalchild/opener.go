@@ -19,6 +19,10 @@ import (
 // data of GDAL and PROJ and the shared libraries are.
 var dataVariables = []string{"GDAL_DATA", "PROJ_LIB", "PROJ_DATA", "GDAL_DRIVER_PATH", "LD_LIBRARY_PATH"}
 
+// raceVariable holds the options of Go's race detector, which nothing else reads:
+// without them a child that was built with it sleeps for a second at its end.
+const raceVariable = "GORACE"
+
 // Open starts a child that opens the raster at a path. The errors are those of
 // gdal.Opener; besides, when the child dies, one that says of what, with code
 // too large when it was a limit and invalid otherwise.

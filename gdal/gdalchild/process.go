@@ -102,7 +102,7 @@ func (p *process) run(binary string) error {
 	p.cmd = exec.Command(binary, p.o.Args...)
 	p.cmd.Dir = p.temp.Path
 	p.cmd.Env = []string{marker + "=" + string(text), "TMPDIR=" + p.temp.Path, "CPL_TMPDIR=" + p.temp.Path, "HOME=" + p.temp.Path, "LC_ALL=C", "MALLOC_ARENA_MAX=2"}
-	for _, name := range dataVariables {
+	for _, name := range slices.Concat(dataVariables, []string{raceVariable}) {
 		if v, ok := os.LookupEnv(name); ok {
 			p.cmd.Env = append(p.cmd.Env, name+"="+v)
 		}
