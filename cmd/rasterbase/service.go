@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -42,6 +43,11 @@ type service struct {
 }
 
 func newService(conf *config, st store.Store, parser *ingest.Parser, log *slog.Logger) *service {
+	for _, dir := range conf.AllowedPaths {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			log.Warn("a folder of RASTER_ALLOWED_PATHS is not there now", "folder", dir)
+		}
+	}
 	m := metrics.New(metrics.Options{Store: st, Version: version(), Log: log, Facts: facts})
 	return &service{conf: conf, store: st, log: log, parser: parser, metrics: m}
 }
