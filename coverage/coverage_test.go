@@ -321,6 +321,22 @@ func TestVersionsDifferAndStay(t *testing.T) {
 	}
 }
 
+// A revision that is made anew under an id that a lost one had, as after a
+// restore from a backup, has another version.
+func TestVersionOfAnIDGivenAgain(t *testing.T) {
+	lost, restored := open(t), open(t)
+	a, b := layer(t, lost, spec(1, nil)), layer(t, restored, spec(1, nil))
+	if a.Layer().ID != b.Layer().ID || a.Revision().ID != b.Revision().ID {
+		t.Fatal("the ids differ")
+	}
+	if a.Version() == b.Version() {
+		t.Errorf("both have version %q", a.Version())
+	}
+	if again, err := coverage.Open(t.Context(), lost, a.Layer().ID); err != nil || again.Version() != a.Version() {
+		t.Errorf("the version %q has changed, %v", a.Version(), err)
+	}
+}
+
 // degrees is a coverage in longitude and latitude: only its grid matters.
 type degrees struct{ grid rasterbase.Grid }
 

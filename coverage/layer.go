@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
@@ -80,8 +81,12 @@ func (c *Layer) Describe() Description {
 	}
 }
 
-// Version names the revision; ids of revisions are never given again.
-func (c *Layer) Version() string { return fmt.Sprintf("r%d", c.rev.ID) }
+// Version names the revision by its id and the time at which it was made: a store
+// gives no id again, but one that was restored from a backup goes on with those
+// that were given since.
+func (c *Layer) Version() string {
+	return fmt.Sprintf("r%d-%s", c.rev.ID, strconv.FormatInt(c.rev.Created.UnixNano(), 36))
+}
 
 // Summaries returns the stored summary pages.
 func (c *Layer) Summaries(ctx context.Context, q SummaryQuery) ([]store.SummaryPage, error) {

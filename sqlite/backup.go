@@ -84,11 +84,23 @@ func Backup(ctx context.Context, dir, dest string, o BackupOptions) (_ *BackupRe
 	if err := b.run(ctx); err != nil {
 		return nil, errors.Join(b.failed(err, "copying the store in "+b.dir), os.RemoveAll(b.partial))
 	}
-	if err := errors.Join(os.Rename(b.partial, b.dest), syncDir(filepath.Dir(b.dest))); err != nil {
+	if err := b.name(); err != nil {
 		return nil, b.failed(err, "naming the backup")
 	}
 	b.report.Took = time.Since(start)
 	return &b.report, nil
+}
+
+// name gives a backup that is whole its name. When it cannot have it, nothing is
+// left.
+func (b *backup) name() error {
+	if err := os.Rename(b.partial, b.dest); err != nil {
+		return errors.Join(err, os.RemoveAll(b.partial))
+	}
+	if err := syncDir(filepath.Dir(b.dest)); err != nil {
+		return errors.Join(err, os.RemoveAll(b.dest))
+	}
+	return nil
 }
 
 // backupFolders makes both names absolute and refuses those that cannot be
@@ -160,6 +172,9 @@ func (b *backup) makePartial() error {
 	return nil
 }
 
+// lostAndFound is what a file system puts into a folder itself.
+const lostAndFound = "lost+found"
+
 // isEmptyFolder tells whether nothing is in a folder but what a file system
 // puts there itself.
 func isEmptyFolder(dir string) (bool, error) {
@@ -168,7 +183,7 @@ func isEmptyFolder(dir string) (bool, error) {
 		return false, err
 	}
 	for _, e := range entries {
-		if e.Name() != "lost+found" {
+		if e.Name() != lostAndFound {
 			return false, nil
 		}
 	}

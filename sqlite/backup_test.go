@@ -427,7 +427,7 @@ func TestRestoreAfterAKill(t *testing.T) {
 	if err := os.CopyFS(to, os.DirFS(backup)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(to, "restoring"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(to, "restoring"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sqlite.Open(t.Context(), to, sqlite.Options{}); rasterbase.CodeOf(err) != rasterbase.Conflict {

@@ -74,8 +74,10 @@ type DB struct {
 var _ store.Store = (*DB)(nil)
 
 // Open opens the store in a folder, creates it when there is none, and brings
-// its schema up to date. The error has code unsupported when a newer version
-// of rasterbase wrote the store, and invalid when the folder cannot be used.
+// its schema up to date. A folder that is not there is made for its owner only.
+// The error has code unsupported when a newer version of rasterbase wrote the
+// store, conflict when a backup is being restored into the folder, and invalid
+// when the folder cannot be used.
 func Open(ctx context.Context, dir string, o Options) (_ *DB, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("finding the folder of the store: %w", err)
@@ -84,11 +86,8 @@ func Open(ctx context.Context, dir string, o Options) (_ *DB, err error) {
 		return nil, err
 	}
 	db := &DB{dir: dir, o: o.withDefaults()}
-	for _, sub := range []string{"sources", filepath.Join("tiles", goneFolder)} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "making the folder of the store: %w", err).
-				WithHint("name a folder that can be written with --data or RASTER_DATA")
-		}
+	if err := makeFolders(dir); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -103,6 +102,23 @@ func Open(ctx context.Context, dir string, o Options) (_ *DB, err error) {
 	db.queries = sqlcatalog.New(db.dialect())
 	db.queue = newQueue(db)
 	return db, nil
+}
+
+// makeFolders makes what is missing of the folders of a store, and then looks
+// whether a restore has begun meanwhile: a restore marks the folder, and then
+// looks whether anything is there.
+func makeFolders(dir string) error {
+	err := makePrivate(dir)
+	for _, sub := range []string{sourcesFolder, filepath.Join(tilesFolder, goneFolder)} {
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(dir, sub), 0o755)
+		}
+	}
+	if err != nil {
+		return rasterbase.Errorf(rasterbase.Invalid, "making the folder of the store: %w", err).
+			WithHint("name a folder that can be written with --data or RASTER_DATA")
+	}
+	return checkRestored(dir)
 }
 
 func (db *DB) openCatalog(ctx context.Context) (err error) {

@@ -12,16 +12,16 @@ import (
 	"github.com/rasterbase/rasterbase"
 )
 
-// restoringName is a file that is in the folder of a store until a restore into
-// it has ended.
-const restoringName = "restoring"
-
 // Restore puts what [Backup] has made into the folder of a store, dest, which
-// must not exist or be empty, and which nothing serves. The backup is checked
-// before: the catalog as SQLite does it, that all tiles and sources are there
-// that it refers to, and while they are copied the checksum of every file.
-// The backup is not changed. An error leaves nothing behind; after a kill the
-// same call starts anew, and [Open] refuses the folder until then.
+// must not exist or be empty. From its begin to its end [Open] and other
+// restores refuse the folder; what comes into it all the same is left alone. The
+// backup is checked before: the catalog as SQLite does it, that all tiles and
+// sources are there that it refers to, and while they are copied the checksum of
+// every file. The backup is not changed. An error leaves nothing behind; after a
+// kill the same call starts anew, and Open refuses the folder until then.
+//
+// The folder is made for its owner only: the catalog has what not everybody may
+// read. One that is there stays as it is.
 //
 // The error has code not_found when there is no backup in from, conflict when
 // dest is in use, invalid when the backup is damaged, unsupported when a newer
@@ -41,18 +41,12 @@ func Restore(ctx context.Context, from, dest string, o BackupOptions) (_ *Backup
 	if err := r.checkRestorable(); err != nil {
 		return nil, err
 	}
-	for _, f := range m.Files {
-		r.planned += f.Size
-	}
-	r.at(CheckingBackup)
-	if err := checkCatalogSum(ctx, r.dir, m); err != nil {
-		return nil, fmt.Errorf("checking %s: %w", from, err)
-	}
-	if err := checkBackup(ctx, r.dir, m, &r.report); err != nil {
-		return nil, fmt.Errorf("checking %s: %w", from, err)
-	}
-	if err := r.restore(ctx, m); err != nil {
+	c, err := r.claim()
+	if err != nil {
 		return nil, err
+	}
+	if err := r.restoreInto(ctx, c, m); err != nil {
+		return nil, errors.Join(err, c.takeBack())
 	}
 	r.report.Created, r.report.Took = m.Created, time.Since(r.began)
 	return &r.report, nil
@@ -90,28 +84,36 @@ func (b *backup) checkRestorable() error {
 	case empty || exists(filepath.Join(b.dest, restoringName)):
 		return nil
 	}
-	return rasterbase.Errorf(rasterbase.Conflict, "%s is in use: a backup is restored into an empty folder only", b.dest).
-		WithHint("name a folder that is not there yet with --data, or move this one away first; stop what serves it before").WithField("data")
+	return inUse(b.dest)
+}
+
+// restoreInto checks the backup, which can take long, and copies it into a
+// folder that is claimed.
+func (b *backup) restoreInto(ctx context.Context, c *claim, m *manifest) error {
+	for _, f := range m.Files {
+		b.planned += f.Size
+	}
+	b.at(CheckingBackup)
+	if err := checkCatalogSum(ctx, b.dir, m); err != nil {
+		return fmt.Errorf("checking %s: %w", b.dir, err)
+	}
+	if err := checkBackup(ctx, b.dir, m, &b.report); err != nil {
+		return fmt.Errorf("checking %s: %w", b.dir, err)
+	}
+	if err := c.begin(); err != nil {
+		return b.failed(err, "writing to the folder of the store")
+	}
+	if err := b.restore(ctx, m); err != nil {
+		return err
+	}
+	if err := c.end(); err != nil {
+		return b.failed(err, "ending the restore")
+	}
+	return nil
 }
 
 // restore copies all files, the catalog last.
-func (b *backup) restore(ctx context.Context, m *manifest) (err error) {
-	made := !exists(b.dest)
-	if err := os.MkdirAll(b.dest, 0o755); err != nil {
-		return rasterbase.Errorf(rasterbase.Invalid, "making the folder of the store: %w", err).WithField("data")
-	}
-	marker := filepath.Join(b.dest, restoringName)
-	if err := os.WriteFile(marker, []byte("A backup is being restored into this folder.\n"), 0o644); err != nil {
-		return b.failed(err, "writing to the folder of the store")
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.takeBack(made))
-		}
-	}()
-	if err := b.clear(); err != nil { // what a killed one has left
-		return b.failed(err, "clearing the folder of the store")
-	}
+func (b *backup) restore(ctx context.Context, m *manifest) error {
 	for _, dir := range []string{filepath.Join(tilesFolder, goneFolder), sourcesFolder} {
 		if err := os.MkdirAll(filepath.Join(b.dest, dir), 0o755); err != nil {
 			return b.failed(err, "making the folders of the store")
@@ -134,9 +136,6 @@ func (b *backup) restore(ctx context.Context, m *manifest) (err error) {
 	}
 	if err := syncFolders(b.dest); err != nil {
 		return b.failed(err, "syncing the folder of the store")
-	}
-	if err := errors.Join(os.Remove(marker), syncDir(b.dest)); err != nil {
-		return b.failed(err, "ending the restore")
 	}
 	return nil
 }
@@ -161,34 +160,4 @@ func (b *backup) restoreFile(ctx context.Context, f manifestFile) error {
 		return damaged("%s is not what was backed up: its checksum is another", f.Path)
 	}
 	return nil
-}
-
-// clear deletes what a restore writes, but for its mark.
-func (b *backup) clear() error {
-	var errs []error
-	for _, name := range []string{catalogName, catalogName + "-wal", catalogName + "-shm", catalogName + "-journal", tilesFolder, sourcesFolder} {
-		errs = append(errs, os.RemoveAll(filepath.Join(b.dest, name)))
-	}
-	return errors.Join(errs...)
-}
-
-// takeBack undoes a restore that failed.
-func (b *backup) takeBack(made bool) error {
-	err := b.clear()
-	if err == nil {
-		err = os.Remove(filepath.Join(b.dest, restoringName))
-	}
-	if err == nil && made {
-		err = os.Remove(b.dest)
-	}
-	return err
-}
-
-// checkRestored refuses a folder into which a restore did not end.
-func checkRestored(dir string) error {
-	if !exists(filepath.Join(dir, restoringName)) {
-		return nil
-	}
-	return rasterbase.Errorf(rasterbase.Conflict, "a backup is being restored into %s, or that was broken off", dir).
-		WithHint("wait for it, or run `rasterbase restore` again with the same folders")
 }

@@ -27,10 +27,13 @@ type tiles struct {
 	dir   string
 	codec *tileCodec
 	open  *openFiles
+	// create makes the mark of a revision that is gone; for tests.
+	create func(name string) (*os.File, error)
 }
 
 func newTiles(db *DB, dir string) *tiles {
-	return &tiles{db: db, dir: dir, codec: newTileCodec(), open: newOpenFiles(db.o.OpenTileFiles)}
+	return &tiles{db: db, dir: dir, codec: newTileCodec(), open: newOpenFiles(db.o.OpenTileFiles),
+		create: os.Create}
 }
 
 func (t *tiles) close() error { return t.open.closeAll() }
@@ -302,7 +305,7 @@ func (t *tiles) Drop(ctx context.Context, k store.RevisionKey) error {
 
 // mark leaves the mark of a revision that is gone.
 func (t *tiles) mark(k store.RevisionKey) error {
-	mark, err := os.Create(t.tombstone(k))
+	mark, err := t.create(t.tombstone(k))
 	if err == nil {
 		err = mark.Close()
 	}
