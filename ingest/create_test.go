@@ -255,8 +255,8 @@ func TestCreateRefuses(t *testing.T) {
 		field   string
 		part    string
 	}{
-		{"no source", rasterbase.SourceFrom{}, rasterbase.Layer{}, fetch, rasterbase.Invalid, "source", "0 sources"},
-		{"two sources", rasterbase.SourceFrom{Upload: half, Path: "/x"}, rasterbase.Layer{}, fetch, rasterbase.Invalid, "source", "2 sources"},
+		{"no source", rasterbase.SourceFrom{}, rasterbase.Layer{}, fetch, rasterbase.Invalid, "source", "0 are given"},
+		{"two sources", rasterbase.SourceFrom{Upload: half, Path: "/x"}, rasterbase.Layer{}, fetch, rasterbase.Invalid, "source", "2 are given"},
 		{"unknown upload", rasterbase.SourceFrom{Upload: "nobody's"}, rasterbase.Layer{}, fetch, rasterbase.NotFound, "", ""},
 		{"half an upload", rasterbase.SourceFrom{Upload: half}, rasterbase.Layer{}, fetch, rasterbase.Conflict, "source", "half.tif is not complete: 5 of 10 bytes"},
 		{"none of an upload", rasterbase.SourceFrom{Upload: none}, rasterbase.Layer{}, fetch, rasterbase.Conflict, "source", "0 of 10 bytes"},
