@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -229,6 +230,52 @@ func (p *Parser) Cancel(ctx context.Context, id rasterbase.LayerID) error {
 		return err
 	}
 	return p.reconcile(ctx, id) // what an attempt before this one was writing
+}
+
+// CancelJob cancels a job. One that belongs to a parse under way would neither
+// let it go on nor end it: that parse is cancelled as a whole, in the same
+// transaction, so that no parse which begins meanwhile is hit. Nothing happens to
+// a job that has ended.
+func (p *Parser) CancelJob(ctx context.Context, id store.JobID) error {
+	var layer rasterbase.LayerID // whose parse was cancelled
+	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+		layer = 0
+		j, err := tx.Jobs().Get(ctx, id)
+		if err != nil || j.State.Ended() {
+			return err
+		}
+		parse, err := parseOf(ctx, tx, j)
+		if err != nil {
+			return err
+		}
+		if parse == nil {
+			return tx.Jobs().Cancel(ctx, id)
+		}
+		layer = parse.Layer
+		return p.endParse(ctx, tx, parse, rasterbase.Cancelled, "", 0)
+	})
+	if err != nil || layer == 0 {
+		return err
+	}
+	return p.reconcile(ctx, layer)
+}
+
+// parseOf is the parse under way that a job belongs to; nil: none.
+func parseOf(ctx context.Context, tx store.Tx, j *store.Job) (*rasterbase.Parse, error) {
+	if j.Kind != kindParse && j.Kind != kindChunk {
+		return nil, nil
+	}
+	var a struct { // what the arguments of both kinds have
+		Parse rasterbase.ParseID `json:"parse"`
+	}
+	if err := json.Unmarshal(j.Args, &a); err != nil {
+		return nil, fmt.Errorf("read the arguments of job %d: %w", j.ID, err)
+	}
+	parse, err := tx.Parses().Get(ctx, a.Parse)
+	if errors.Is(err, store.ErrNotExist) || err == nil && parse.Status.Ended() {
+		return nil, nil
+	}
+	return parse, err
 }
 
 // Delete removes a layer: its parse is cancelled, and its tiles and its source

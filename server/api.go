@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"reflect"
 	"strings"
@@ -44,6 +45,7 @@ type operation struct {
 	tag, summary, detail string
 	access               access
 	parses               bool             // needs a Parser
+	works                bool             // works on parses before the answer, with ParseInRequest
 	answers              map[int]response // by status
 	errors               []int            // besides those that follow from the rest
 	example              any              // of the body
@@ -105,13 +107,20 @@ func (a adapter) Handle(op *huma.Operation, handle func(huma.Context)) {
 		if err != nil {
 			return err
 		}
-		if op.RequestBody != nil && r.ContentLength != 0 && r.Header.Get("Content-Type") == "" {
+		if op.RequestBody != nil && r.ContentLength != 0 && !isJSON(r.Header.Get("Content-Type")) {
 			return refused(http.StatusUnsupportedMediaType, nil)
 		}
 		x := &exchange{humaContext: humago.NewContext(op, r, w), w: w, r: r}
 		handle(x)
 		return x.refusal
 	})
+}
+
+// isJSON tells whether a body is of a type that is read here. A page can send
+// those of other types, or of none, to other origins without asking first.
+func isJSON(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == "application/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"))
 }
 
 // humaContext is embedded under another name than that of its method.
@@ -185,9 +194,24 @@ func register[I any](a *api, o operation, h func(w http.ResponseWriter, r *http.
 			}
 			// The time for the body must not end an answer that takes long.
 			_ = http.NewResponseController(x.w).SetReadDeadline(time.Time{}) // not all can
+			if o.works && a.s.c.ParseInRequest && mayParse(in) {
+				end, err := a.s.parsing.begin("parses")
+				if err != nil {
+					x.refusal = err
+					return
+				}
+				defer end()
+			}
 			x.refusal = h(x.w, x.r, in)
 		}}, nil
 	})
+}
+
+// mayParse tells whether a parse may follow from what a request asks for. Inputs
+// of which not all do have a method that tells.
+func mayParse(in any) bool {
+	some, ok := in.(interface{ mayParse() bool })
+	return !ok || some.mayParse()
 }
 
 // refused makes the error of what huma found wrong with a request.

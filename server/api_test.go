@@ -246,6 +246,37 @@ func TestLostUpdates(t *testing.T) {
 	wantStatus(t, call(t, s, "editor", "PATCH", "/api/v1/layers/public", `{"name":"Three"}`, "If-Match", "*"), 200)
 }
 
+// A file that takes the place of another makes another layer, also when it came
+// from where that came from; the first one that a new layer gets does not.
+func TestLostUpdatesOfFiles(t *testing.T) {
+	st := newStore(t)
+	l := create(t, st, rasterbase.Layer{Name: "Public", Visibility: rasterbase.Public, Source: rasterbase.Source{Name: "a.tif", Origin: "a.tif"}})
+	s := newAPI(t, st, &recordParser{}, server.Config{})
+	tag := func() string { return call(t, s, "editor", "GET", "/api/v1/layers/public", "").Header().Get("ETag") }
+	keep := func(id string) {
+		update(t, st, func(ctx context.Context, tx store.Tx) error {
+			now, err := tx.Layers().Get(ctx, l.ID)
+			if err != nil {
+				return err
+			}
+			now.Source.ID = id
+			return tx.Layers().Update(ctx, now)
+		})
+	}
+	change := func(tag string, want int) {
+		t.Helper()
+		wantStatus(t, call(t, s, "editor", "PATCH", "/api/v1/layers/public", `{"name":"Public"}`, "If-Match", tag), want)
+	}
+	bare := tag()
+	keep("one")
+	change(bare, 200)
+	first := tag()
+	change(first, 200)
+	keep("two")
+	change(first, 412)
+	change(tag(), 200)
+}
+
 func TestListOfTheAPI(t *testing.T) {
 	st := newStore(t)
 	add(t, st, stripes("Land cover", nil))
@@ -335,6 +366,7 @@ func TestParseInRequestGoesOnWithoutTheClient(t *testing.T) {
 	post := func(ctx context.Context) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(ctx, "POST", "/api/v1/layers", strings.NewReader(`{"source":{"path":"/a.tif"}}`))
 		r.Header.Set("Authorization", "Bearer editor")
+		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		return w

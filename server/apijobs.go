@@ -23,7 +23,7 @@ func (s *Server) jobOperations(a *api) {
 	register(a, operation{
 		id: "cancel-job", method: http.MethodPost, path: "/jobs/{id}/cancel", tag: tagServer, summary: "Cancel a job",
 		detail: "A worker that runs it takes some seconds to stop. The parse that a job belongs to is cancelled as a whole. Where a job has ended, nothing happens.",
-		access: manager, answers: map[int]response{200: {text: "The job as it is", kind: jobJSON{}}}, errors: []int{400},
+		access: manager, parses: true, answers: map[int]response{200: {text: "The job as it is", kind: jobJSON{}}}, errors: []int{400},
 	}, s.apiCancelJob)
 	register(a, operation{
 		id: "get-me", method: http.MethodGet, path: "/me", tag: tagServer, summary: "Tell whose credentials these are", access: member,
@@ -103,63 +103,25 @@ type jobInput struct {
 }
 
 func (s *Server) apiJob(w http.ResponseWriter, r *http.Request, in *jobInput) error {
-	j, err := s.job(r, in)
+	var j *store.Job
+	err := s.view(r.Context(), func(tx store.Tx) (err error) {
+		j, err = tx.Jobs().Get(r.Context(), store.JobID(in.ID))
+		return err
+	})
+	if errors.Is(err, store.ErrNotExist) {
+		return rasterbase.Errorf(rasterbase.NotFound, "there is no job %d", in.ID).WithField("id")
+	}
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, r, jobDocument(j), true)
 }
 
-func (s *Server) job(r *http.Request, in *jobInput) (j *store.Job, err error) {
-	err = s.view(r.Context(), func(tx store.Tx) (err error) {
-		j, err = tx.Jobs().Get(r.Context(), store.JobID(in.ID))
-		return err
-	})
-	if errors.Is(err, store.ErrNotExist) {
-		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no job %d", in.ID).WithField("id")
-	}
-	return j, err
-}
-
 func (s *Server) apiCancelJob(w http.ResponseWriter, r *http.Request, in *jobInput) error {
-	ctx := r.Context()
-	j, err := s.job(r, in)
-	if err != nil {
+	if err := s.c.Parser.CancelJob(r.Context(), store.JobID(in.ID)); err != nil && !errors.Is(err, store.ErrNotExist) {
 		return err
 	}
-	if !j.State.Ended() {
-		whole, err := s.cancelParseOf(r, jobDocument(j))
-		if err != nil {
-			return err
-		}
-		if !whole {
-			err = s.c.Store.Catalog().Update(ctx, func(tx store.Tx) error { return tx.Jobs().Cancel(ctx, j.ID) })
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return s.apiJob(w, r, in)
-}
-
-// cancelParseOf cancels the parse under way that a job belongs to: without this
-// job it would neither go on nor end. It reports whether there is one.
-func (s *Server) cancelParseOf(r *http.Request, j jobJSON) (bool, error) {
-	if s.c.Parser == nil || j.Layer == 0 || j.Parse == 0 {
-		return false, nil
-	}
-	var p *rasterbase.Parse
-	err := s.view(r.Context(), func(tx store.Tx) (err error) {
-		p, err = tx.Parses().Latest(r.Context(), j.Layer)
-		return err
-	})
-	if errors.Is(err, store.ErrNotExist) || err == nil && (p.ID != j.Parse || p.Status.Ended()) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, s.c.Parser.Cancel(r.Context(), j.Layer)
+	return s.apiJob(w, r, in) // which tells when there is none
 }
 
 // meJSON is who asks.

@@ -51,13 +51,13 @@ func (s *Server) layerOperations(a *api) {
 	}, s.apiListLayers)
 	register(a, operation{
 		id: "get-layer", method: http.MethodGet, path: "/layers/{layer}", tag: tagLayers, summary: "Show a layer",
-		detail:  "Where its source came from is told to those who may change it.",
+		detail:  "Where its source came from, and why a parse failed, is told to those who may change it.",
 		answers: map[int]response{200: {text: "All that is known of it", kind: metadataJSON{}, tagged: true}}, errors: []int{409},
 	}, s.apiShowLayer)
 	register(a, operation{
 		id: "create-layer", method: http.MethodPost, path: "/layers", tag: tagLayers, summary: "Make a layer",
 		detail: "Its source is an upload that is complete, an address, or a path on the server. It is parsed in the background, or, on servers without workers, before the answer.",
-		access: editor, parses: true, answers: map[int]response{202: queuedAnswer, 201: createdAnswer}, errors: []int{409},
+		access: editor, parses: true, works: true, answers: map[int]response{202: queuedAnswer, 201: createdAnswer}, errors: []int{409},
 		example: newLayerBody{
 			Name: given("Land cover 2021"), Attribution: given("© ESA WorldCover"), Legend: given[legendReference]("WorldCover"),
 			Settings: given(settingsBody{Datatype: given("categorical")}),
@@ -67,7 +67,7 @@ func (s *Server) layerOperations(a *api) {
 	register(a, operation{
 		id: "change-layer", method: http.MethodPatch, path: "/layers/{layer}", tag: tagLayers, summary: "Change a layer",
 		detail: "A JSON merge patch (RFC 7396): members that are null take a value back. Other settings, or another source, make the layer be parsed anew; it is served as it was until that has finished.",
-		access: member, parses: true, answers: map[int]response{200: parsedAnswer, 202: queuedAnswer}, errors: []int{409, 412},
+		access: member, parses: true, works: true, answers: map[int]response{200: parsedAnswer, 202: queuedAnswer}, errors: []int{409, 412},
 		example: layerPatchBody{Name: given("Land cover"), Settings: given(settingsBody{MaxZoom: opt[int]{given: true, null: true}})},
 	}, s.apiChangeLayer)
 	register(a, operation{
@@ -77,7 +77,7 @@ func (s *Server) layerOperations(a *api) {
 	}, s.apiDeleteLayer)
 	register(a, operation{
 		id: "preview", method: http.MethodPost, path: "/preview", tag: tagLayers, summary: "Say what a parse would make",
-		detail: "Nothing is kept.", access: editor, parses: true,
+		detail: fmt.Sprintf("Nothing is kept. What an address names is downloaded for it. At most %d previews are made at a time; others are answered 429.", maxPreviews), access: editor, parses: true,
 		answers: map[int]response{200: {text: "What would be made", kind: planJSON{}}}, errors: []int{409},
 		example: previewBody{Source: sourceBody{Path: "/data/dem.tif"}, Settings: &settingsBody{SRID: given(32632)}},
 	}, s.apiPreview)
@@ -101,17 +101,16 @@ func (s *Server) apiListLayers(w http.ResponseWriter, r *http.Request, in *listI
 	if c.status, err = parseStatus(in.Status); err != nil {
 		return err
 	}
-	found, total, err := s.readable(r, c)
+	found, err := s.readable(r, c)
 	if err != nil {
 		return err
 	}
-	out := listJSON{Items: []layerJSON{}, Total: total, Limit: in.Limit, Offset: in.Offset}
-	root, hidden := s.root(r), false
-	for _, k := range found {
+	out := listJSON{Items: []layerJSON{}, Total: found.total, Limit: in.Limit, Offset: in.Offset}
+	root := s.root(r)
+	for _, k := range found.layers {
 		out.Items = append(out.Items, k.item(root))
-		hidden = hidden || k.layer.Visibility == rasterbase.Private
 	}
-	return writeJSON(w, r, out, hidden)
+	return writeJSON(w, r, out, found.private)
 }
 
 // parseStatus reads the name of a status; empty: any.
@@ -139,15 +138,14 @@ func (s *Server) writeLayer(w http.ResponseWriter, r *http.Request, k known, sta
 	if err != nil {
 		return err
 	}
+	if k.edits, err = s.mayEdit(r.Context(), who, k.layer); err != nil {
+		return err
+	}
 	out, err := k.metadata(s.root(r))
 	if err != nil {
 		return err
 	}
-	edits, err := s.mayEdit(r.Context(), who, k.layer)
-	if err != nil {
-		return err
-	}
-	if edits {
+	if k.edits {
 		out.Source.Origin = k.layer.Source.Origin
 	}
 	body, err := json.Marshal(out)
@@ -163,8 +161,9 @@ func (s *Server) writeLayer(w http.ResponseWriter, r *http.Request, k known, sta
 	}.write(w, r)
 }
 
-// editTag names the state of all of a layer that can be changed. It stays the
-// same while the layer is parsed, so that a change can say what it is made to.
+// editTag names the state of all of a layer that can be changed. A parse leaves
+// it alone, so that a change can say what it is made to, unless it fetches the
+// file: that is another source then.
 func editTag(l *rasterbase.Layer) string {
 	h := fnv.New64a()
 	state, err := json.Marshal(struct {
@@ -172,7 +171,7 @@ func editTag(l *rasterbase.Layer) string {
 		Settings settingsJSON
 	}{&rasterbase.Layer{
 		ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Attribution: l.Attribution, License: l.License,
-		Legend: l.Legend, Visibility: l.Visibility, Source: rasterbase.Source{Origin: l.Source.Origin},
+		Legend: l.Legend, Visibility: l.Visibility, Source: rasterbase.Source{ID: l.Source.ID, Origin: l.Source.Origin},
 	}, settingsDocument(l.Settings)})
 	if err != nil { // texts and numbers always marshal
 		panic(err)
@@ -183,13 +182,18 @@ func editTag(l *rasterbase.Layer) string {
 
 // unchanged refuses a change that was made to another state of the layer than
 // it has. Header is If-Match; only the part of an ETag before the dot counts.
+//
+// The tag of the layer without a kept file counts too: it is that of a new layer
+// while its first file is fetched, which nobody has changed when the file comes.
 func unchanged(header string, l *rasterbase.Layer) error {
 	if header == "" {
 		return nil
 	}
+	bare := *l
+	bare.Source.ID = ""
 	for one := range strings.SplitSeq(header, ",") {
 		tag, _, _ := strings.Cut(strings.Trim(strings.TrimPrefix(strings.TrimSpace(one), "W/"), `"`), ".")
-		if tag == "*" || tag == editTag(l) {
+		if tag == "*" || tag == editTag(l) || tag == editTag(&bare) {
 			return nil
 		}
 	}
@@ -261,6 +265,9 @@ type changeInput struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the layer that the change is made to; the answer is 412 when it was changed since"`
 	Body    layerPatchBody
 }
+
+// mayParse tells whether the change may make the layer be parsed anew.
+func (in *changeInput) mayParse() bool { return in.Body.Source.given || in.Body.Settings.given }
 
 func (s *Server) apiChangeLayer(w http.ResponseWriter, r *http.Request, in *changeInput) error {
 	ctx := r.Context()
@@ -340,6 +347,11 @@ func (s *Server) apiPreview(w http.ResponseWriter, r *http.Request, in *previewI
 			return err
 		}
 	}
+	end, err := s.previews.begin("previews")
+	if err != nil {
+		return err
+	}
+	defer end()
 	patient(w)
 	plan, err := s.c.Parser.Preview(r.Context(), in.Body.Source.from(), settings)
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 func (s *Server) parseOperations(a *api) {
 	register(a, operation{
 		id: "reparse-layer", method: http.MethodPost, path: "/layers/{layer}/reparse", tag: tagParses, summary: "Parse a layer again",
-		detail: "One that is queued or running already goes on instead.", access: member, parses: true,
+		detail: "One that is queued or running already goes on instead.", access: member, parses: true, works: true,
 		answers: map[int]response{202: queuedAnswer, 200: parsedAnswer}, errors: []int{409},
 	}, s.apiReparse)
 	register(a, operation{
 		id: "reparse-layers", method: http.MethodPost, path: "/layers/reparse", tag: tagParses, summary: "Parse many layers again",
 		detail: "Those that are named, or those that the sender may change whose tiles were made with other settings, or from another file, than are in force now. One that cannot be parsed is told of in the answer and does not keep the others from it.",
-		access: editor, parses: true,
+		access: editor, parses: true, works: true,
 		answers: map[int]response{202: {text: "What was queued", kind: reparsedJSON{}}, 200: {text: "The answer waited for the parses, which may have failed", kind: reparsedJSON{}}}, errors: []int{404, 409},
 		example: reparseBody{Layers: []string{"land-cover", "12"}},
 	}, s.apiReparseMany)
@@ -34,15 +34,16 @@ func (s *Server) parseOperations(a *api) {
 	}, s.apiCancel)
 	register(a, operation{
 		id: "get-log", method: http.MethodGet, path: "/layers/{layer}/log", tag: tagParses, summary: "Read the log of the newest parse",
-		detail:  "One JSON document a line.",
+		detail: "One JSON document a line. It can name paths and addresses, so it is told to those who may change the layer.", access: member,
 		answers: map[int]response{200: {text: "Lines", kind: logLineJSON{}, media: "application/x-ndjson"}}, errors: []int{400, 409},
 	}, s.apiLog)
 	register(a, operation{
 		id: "get-events", method: http.MethodGet, path: "/layers/{layer}/events", tag: tagParses, summary: "Follow the newest parse",
 		detail: "Server-sent events: `parse` with the state of the parse whenever it changes, `log` with a line of its log, and `end` when it has ended, after which the stream is closed. " +
+			"Lines of the log, and why a parse failed, are told to those who may change the layer. " +
 			"The id of an event says how far the log was sent, as parse-line; a client that sends it as Last-Event-ID goes on there.",
 		answers: map[int]response{200: {text: "Events", media: "text/event-stream"}, 204: {text: "The client has all events of a parse that has ended, and need not come back"}},
-		errors:  []int{400, 409, 503},
+		errors:  []int{400, 409, 429, 503},
 	}, s.apiEvents)
 }
 
@@ -180,7 +181,7 @@ func (s *Server) reparse(ctx context.Context, id rasterbase.LayerID) (reparsedLa
 		if err != nil {
 			return err
 		}
-		doc := parseDocument(p)
+		doc := parseDocument(p, true)
 		item.Parse = &doc
 		return nil
 	})
@@ -270,8 +271,12 @@ type logInput struct {
 }
 
 func (s *Server) apiLog(w http.ResponseWriter, r *http.Request, in *logInput) error {
+	l, err := s.editable(r, in.Layer)
+	if err != nil {
+		return err
+	}
 	var lines []rasterbase.LogLine
-	l, err := s.find(r, in.Layer, func(tx store.Tx, l *rasterbase.Layer) error {
+	err = s.view(r.Context(), func(tx store.Tx) error {
 		lines = nil
 		p, err := tx.Parses().Latest(r.Context(), l.ID)
 		if errors.Is(err, store.ErrNotExist) {
@@ -291,5 +296,5 @@ func (s *Server) apiLog(w http.ResponseWriter, r *http.Request, in *logInput) er
 			return fmt.Errorf("write line %s of a log: %w", strconv.FormatInt(line.Seq, 10), err)
 		}
 	}
-	return answer{contentType: "application/x-ndjson", body: body.Bytes(), private: l.Visibility == rasterbase.Private}.write(w, r)
+	return answer{contentType: "application/x-ndjson", body: body.Bytes(), private: true}.write(w, r)
 }

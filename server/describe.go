@@ -12,12 +12,13 @@ import (
 	"github.com/rasterbase/rasterbase/store"
 )
 
-// known is what the catalog tells of a layer.
+// known is what the catalog tells of a layer, for somebody.
 type known struct {
 	layer  *rasterbase.Layer
 	rev    *rasterbase.Revision // nil: never parsed
 	parse  *rasterbase.Parse    // the newest; nil: none
 	legend *rasterbase.Legend   // nil: none
+	edits  bool                 // whoever it is told to may change the layer
 }
 
 // read gathers what the catalog tells of a layer, in one transaction.
@@ -44,13 +45,18 @@ func (k known) state() parseJSON {
 	if k.parse == nil {
 		return parseJSON{Status: rasterbase.Unparsed}
 	}
-	return parseDocument(k.parse)
+	return parseDocument(k.parse, k.edits)
 }
 
-func parseDocument(p *rasterbase.Parse) parseJSON {
+// parseDocument tells how far a parse is. Why it failed is told only to those who
+// may change the layer: that can name a path of the server's, or an address.
+func parseDocument(p *rasterbase.Parse, edits bool) parseJSON {
 	out := parseJSON{
-		ID: p.ID, Status: p.Status, Percent: p.Percent(), Error: p.Error, TilesPlanned: p.Planned, TilesDone: p.Done,
+		ID: p.ID, Status: p.Status, Percent: p.Percent(), TilesPlanned: p.Planned, TilesDone: p.Done,
 		Created: stamp(p.Created), Started: stamp(p.Started), Ended: stamp(p.Ended),
+	}
+	if edits {
+		out.Error = p.Error
 	}
 	if left, ok := p.Left(time.Now()); ok {
 		seconds := int64(left.Seconds())
@@ -72,7 +78,7 @@ type layerJSON struct {
 	Datatype    rasterbase.Datatype   `json:"datatype,omitempty"` // absent before the first parse
 	Status      rasterbase.Status     `json:"status"`
 	Percent     float64               `json:"percent"`
-	Error       string                `json:"error,omitempty"`
+	Error       string                `json:"error,omitempty"`  // told as the source's origin is
 	Bounds      *[4]float64           `json:"bounds,omitempty"` // west, south, east, north
 	MinZoom     *int                  `json:"min_zoom,omitempty"`
 	MaxZoom     *int                  `json:"max_zoom,omitempty"`
@@ -94,7 +100,7 @@ type parseJSON struct {
 	Status       rasterbase.Status  `json:"status"`
 	Percent      float64            `json:"percent"`
 	SecondsLeft  *int64             `json:"seconds_left,omitempty"` // estimated from the pace so far
-	Error        string             `json:"error,omitempty"`
+	Error        string             `json:"error,omitempty"`        // told as the source's origin is
 	TilesPlanned int64              `json:"tiles_planned"`
 	TilesDone    int64              `json:"tiles_done"`
 	Created      *time.Time         `json:"created,omitempty"`

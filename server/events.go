@@ -83,7 +83,11 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request, in *eventsInp
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	watch, leave, err := s.watches.follow(l.ID)
+	who, err := s.principal(r)
+	if err != nil {
+		return err
+	}
+	watch, leave, err := s.watches.follow(l.ID, clientOf(who, r.RemoteAddr))
 	if err != nil {
 		h.Del("X-Accel-Buffering")
 		return err
@@ -108,6 +112,7 @@ type eventStream struct {
 	shown *rasterbase.Parse // as the client knows it
 	asked time.Time         // when the client's rights were looked at
 	layer *rasterbase.Layer // as it was then
+	edits bool              // the client may change the layer, and is told all
 	err   error             // of the connection
 }
 
@@ -140,7 +145,15 @@ func (e *eventStream) follow(w *watch) {
 // all there will be.
 func (e *eventStream) tell(now sighting) (done bool) {
 	ctx := e.r.Context()
-	if now.gone || !e.allowed(ctx, now.layer) {
+	allowed, err := !now.gone, error(nil)
+	if allowed {
+		allowed, err = e.allowed(ctx, now.layer)
+	}
+	if err != nil {
+		e.s.c.Log.WarnContext(ctx, "following a parse: rights cannot be asked for", "error", err)
+		return true // the client comes back
+	}
+	if !allowed {
 		e.event("end", struct {
 			Reason string `json:"reason"`
 		}{"gone"})
@@ -153,40 +166,57 @@ func (e *eventStream) tell(now sighting) (done bool) {
 	if p.ID != e.at.parse {
 		e.at = eventPlace{parse: p.ID}
 	}
-	lines, err := e.s.watches.linesAfter(ctx, now, e.at.line)
-	if err != nil {
-		e.s.c.Log.WarnContext(ctx, "following a parse", "error", err)
+	if e.edits && !e.tellLines(ctx, now) {
 		return true // the client comes back
-	}
-	for _, line := range lines {
-		e.at.line = line.Seq
-		e.event("log", lineDocument(line))
 	}
 	if e.shown == nil || e.shown.ID != p.ID || differs(e.shown, p) {
 		e.shown = p
-		e.event("parse", parseDocument(p))
+		e.event("parse", parseDocument(p, e.edits))
 	}
 	if !p.Status.Ended() && p.ID != 0 {
 		return false
 	}
 	e.at.end = true
-	e.event("end", parseDocument(p))
+	e.event("end", parseDocument(p, e.edits))
 	return true
 }
 
-// allowed reports whether the client may still follow. That is asked when the
-// layer was changed, and every few seconds.
-func (e *eventStream) allowed(ctx context.Context, l *rasterbase.Layer) bool {
+// tellLines sends the lines of the log that the client does not have, and reports
+// whether they could be read.
+func (e *eventStream) tellLines(ctx context.Context, now sighting) bool {
+	lines, err := e.s.watches.linesAfter(ctx, now, e.at.line)
+	if err != nil {
+		e.s.c.Log.WarnContext(ctx, "following a parse", "error", err)
+		return false
+	}
+	for _, line := range lines {
+		e.at.line = line.Seq
+		e.event("log", lineDocument(line))
+	}
+	return true
+}
+
+// allowed reports whether the client may still follow, and notes whether it is
+// told all. That is asked when the layer was changed, and every few seconds. An
+// error says that Auth could not tell.
+func (e *eventStream) allowed(ctx context.Context, l *rasterbase.Layer) (bool, error) {
 	same := e.layer != nil && e.layer.Visibility == l.Visibility && e.layer.Updated.Equal(l.Updated)
 	if same && time.Since(e.asked) < e.s.watches.pace.rights {
-		return true
+		return true, nil
 	}
 	who, err := e.s.c.Auth.Principal(e.r) // anew: a token may have been taken back
 	if err == nil {
 		err = e.s.c.Auth.May(ctx, who, rasterbase.Read, l)
 	}
+	switch rasterbase.CodeOf(err) {
+	case rasterbase.Unauthorized, rasterbase.Forbidden, rasterbase.NotFound:
+		return false, nil
+	}
+	if err == nil {
+		e.edits, err = e.s.mayEdit(ctx, who, l)
+	}
 	e.layer, e.asked = l, time.Now()
-	return err == nil
+	return err == nil, err
 }
 
 // event sends one event.

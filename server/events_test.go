@@ -20,6 +20,9 @@ import (
 	"github.com/rasterbase/rasterbase/store"
 )
 
+// asEditor is a header of somebody who is told all of an event.
+var asEditor = []string{"Authorization", "Bearer editor"}
+
 // event is a server-sent event as a browser reads it.
 type event struct{ name, id, data string }
 
@@ -35,6 +38,9 @@ type stream struct {
 // hasty is a server over a store whose streams do not wait long.
 func hasty(t testing.TB, st store.Store, a rasterbase.Auth) (*server.Server, *httptest.Server) {
 	t.Helper()
+	if a == nil {
+		a = roleAuth{}
+	}
 	s := newServer(t, server.Config{Store: st, Auth: a})
 	s.Hasten()
 	web := httptest.NewServer(s)
@@ -138,7 +144,7 @@ func TestEventsOfAParse(t *testing.T) {
 	s, web := hasty(t, st, nil)
 	url := web.URL + "/api/v1/layers/one/events"
 
-	c := listen(t, url)
+	c := listen(t, url, asEditor...)
 	c.want("log 1-1")
 	var parse struct {
 		Status  string
@@ -167,19 +173,19 @@ func TestEventsOfAParse(t *testing.T) {
 	c.wantEnd()
 
 	// Whoever comes later has all of it at once, or what they do not have yet.
-	c = listen(t, url)
+	c = listen(t, url, asEditor...)
 	c.want("log 1-1", "log 1-2", "log 1-3", "parse 1-3", "end 1-end")
 	c.wantEnd()
-	listen(t, url, "Last-Event-ID", "1-2").want("log 1-3", "parse 1-3", "end 1-end")
-	listen(t, url+"?after=2").want("log 1-3", "parse 1-3", "end 1-end")
-	listen(t, url, "Last-Event-ID", "nonsense").want("log 1-1")
+	listen(t, url, "Last-Event-ID", "1-2", asEditor[0], asEditor[1]).want("log 1-3", "parse 1-3", "end 1-end")
+	listen(t, url+"?after=2", asEditor...).want("log 1-3", "parse 1-3", "end 1-end")
+	listen(t, url, "Last-Event-ID", "nonsense", asEditor[0], asEditor[1]).want("log 1-1")
 	if answer := request(t, url, "Last-Event-ID", "1-end"); answer.StatusCode != 204 {
 		t.Errorf("a client that has all is answered %d", answer.StatusCode)
 	}
 	// Another parse begins, whose log counts from the start.
 	q := addParse(t, st, l.ID, rasterbase.Queued)
 	addLines(t, st, q.ID, "queued")
-	c = listen(t, url, "Last-Event-ID", "1-end")
+	c = listen(t, url, "Last-Event-ID", "1-end", asEditor[0], asEditor[1])
 	c.want("log 2-1", "parse 2-1")
 	changeParse(t, st, q.ID, "cancelled", func(p *rasterbase.Parse) { p.Status, p.Ended = rasterbase.Cancelled, time.Now() })
 	c.want("log 2-2", "parse 2-2", "end 2-end")
@@ -204,7 +210,7 @@ func TestEventsOfALongLog(t *testing.T) {
 	l := create(t, st, rasterbase.Layer{Name: "One", Visibility: rasterbase.Public})
 	p := addParse(t, st, l.ID, rasterbase.Tiling)
 	_, web := hasty(t, st, nil)
-	early := listen(t, web.URL+"/api/v1/layers/one/events")
+	early := listen(t, web.URL+"/api/v1/layers/one/events", asEditor...)
 	early.want("parse 1-0")
 	texts := make([]string, 600)
 	for i := range texts {
@@ -212,7 +218,7 @@ func TestEventsOfALongLog(t *testing.T) {
 	}
 	addLines(t, st, p.ID, texts[:300]...)
 	addLines(t, st, p.ID, texts[300:]...)
-	for _, c := range []*stream{early, listen(t, web.URL+"/api/v1/layers/one/events")} {
+	for _, c := range []*stream{early, listen(t, web.URL+"/api/v1/layers/one/events", asEditor...)} {
 		for i := range texts {
 			if e := c.want(fmt.Sprint("log 1-", i+1)); !strings.Contains(e.data, texts[i]+`"`) {
 				t.Fatalf("%s", e.data)
@@ -294,10 +300,10 @@ func TestManyClientsFollow(t *testing.T) {
 		l := create(t, st, rasterbase.Layer{Name: name, Visibility: rasterbase.Public})
 		addParse(t, st, l.ID, rasterbase.Tiling)
 	}
-	s, web := hasty(t, st, nil)
+	s, web := hasty(t, st, crowd{})
 	var clients []*stream
 	for i := range server.MaxStreams {
-		clients = append(clients, listen(t, fmt.Sprintf("%s/api/v1/layers/%d/events", web.URL, i%2+1)))
+		clients = append(clients, listen(t, fmt.Sprintf("%s/api/v1/layers/%d/events", web.URL, i%2+1), "Authorization", fmt.Sprint("Bearer ", i/server.ClientStreams)))
 	}
 	if layers, n := s.Watched(); layers != 2 || n != server.MaxStreams {
 		t.Errorf("%d layers are looked at for %d clients", layers, n)
@@ -328,7 +334,7 @@ func TestStreamsDoNotKeepAServerFromStopping(t *testing.T) {
 	st := newStore(t)
 	l := create(t, st, rasterbase.Layer{Name: "One", Visibility: rasterbase.Public})
 	addParse(t, st, l.ID, rasterbase.Tiling)
-	s := newServer(t, server.Config{Store: st})
+	s := newServer(t, server.Config{Store: st, Auth: roleAuth{}})
 	srv := &http.Server{Handler: s, ReadTimeout: 50 * time.Millisecond, WriteTimeout: 50 * time.Millisecond, ReadHeaderTimeout: time.Second}
 	srv.RegisterOnShutdown(s.Close)
 	lis, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -337,7 +343,7 @@ func TestStreamsDoNotKeepAServerFromStopping(t *testing.T) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(lis) }()
-	c := listen(t, "http://"+lis.Addr().String()+"/api/v1/layers/one/events")
+	c := listen(t, "http://"+lis.Addr().String()+"/api/v1/layers/one/events", asEditor...)
 	c.want("parse 1-0")
 	time.Sleep(100 * time.Millisecond) // the times of the server for other requests do not end it
 	addLines(t, st, 1, "still there")
@@ -363,7 +369,7 @@ func TestSlowClientsAreDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprint(conn, "GET /api/v1/layers/one/events HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+	if _, err := fmt.Fprint(conn, "GET /api/v1/layers/one/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer editor\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() bool { _, clients := s.Watched(); return clients == 1 })

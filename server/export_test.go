@@ -20,6 +20,13 @@ func (s *Server) Hasten() {
 // MaxStreams is how many clients may follow parses.
 const MaxStreams = maxStreams
 
+// ClientStreams is how many of them are one client's, and SharingStreams an
+// internal address's.
+const (
+	ClientStreams  = clientStreams
+	SharingStreams = sharingStreams
+)
+
 // Arriving is how many pieces of uploads arrive.
 func (s *Server) Arriving() int {
 	s.uploading.mu.Lock()

@@ -45,17 +45,16 @@ func (s *Server) listLayers(w http.ResponseWriter, r *http.Request) error {
 	if out.Offset, err = bounded(q, "offset", 0, 0, math.MaxInt32); err != nil {
 		return err
 	}
-	found, total, err := s.readable(r, choice{filter: filter, limit: out.Limit, offset: out.Offset})
+	found, err := s.readable(r, choice{filter: filter, limit: out.Limit, offset: out.Offset})
 	if err != nil {
 		return err
 	}
-	out.Total = total
-	root, hidden := s.root(r), false
-	for _, k := range found {
+	out.Total = found.total
+	root := s.root(r)
+	for _, k := range found.layers {
 		out.Items = append(out.Items, k.item(root))
-		hidden = hidden || k.layer.Visibility == rasterbase.Private
 	}
-	return writeJSON(w, r, out, hidden)
+	return writeJSON(w, r, out, found.private)
 }
 
 // choice says which layers to list.
@@ -66,14 +65,21 @@ type choice struct {
 	limit, offset int
 }
 
+// listing is a page of the layers that somebody may read.
+type listing struct {
+	layers  []known
+	total   int  // that match, on all pages
+	private bool // no cache may keep it: others would be told something else
+}
+
 // readable gives the layers that match and that the sender of the request may
-// read, and how many there are without limit and offset. Whom Auth lets read
-// what is not for the store to know, so the pages are cut here.
-func (s *Server) readable(r *http.Request, c choice) (out []known, total int, err error) {
+// read. Whom Auth lets read what is not for the store to know, so the pages are
+// cut here.
+func (s *Server) readable(r *http.Request, c choice) (out listing, err error) {
 	ctx := r.Context()
 	who, err := s.principal(r)
 	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
 	var layers []*rasterbase.Layer
 	err = s.view(ctx, func(tx store.Tx) (err error) {
@@ -87,16 +93,42 @@ func (s *Server) readable(r *http.Request, c choice) (out []known, total int, er
 		layers, err = s.withStatus(ctx, layers, c.status)
 	}
 	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
 	if c.newest {
 		slices.Reverse(layers)
 	}
-	total = len(layers)
-	first := min(c.offset, total)
+	out.total = len(layers)
+	first := min(c.offset, out.total)
+	page, err := s.readAll(ctx, layers[first:min(first+c.limit, out.total)])
+	if err != nil {
+		return listing{}, err
+	}
+	out.private = who.Name != "" // the total counts what others may not read
+	for _, k := range page {
+		// Rights are asked of what is told: it may have been made private since.
+		still, err := s.visible(ctx, who, []*rasterbase.Layer{k.layer})
+		if err == nil && len(still) > 0 {
+			err = s.tellTo(ctx, who, &k)
+		}
+		if err != nil {
+			return listing{}, err
+		}
+		if len(still) == 0 {
+			out.total--
+			continue
+		}
+		out.layers = append(out.layers, k)
+		out.private = out.private || k.layer.Visibility == rasterbase.Private
+	}
+	return out, nil
+}
+
+// readAll reads layers as they are now, but for those that are gone.
+func (s *Server) readAll(ctx context.Context, layers []*rasterbase.Layer) (out []known, err error) {
 	err = s.view(ctx, func(tx store.Tx) error {
 		out = nil
-		for _, l := range layers[first:min(first+c.limit, total)] {
+		for _, l := range layers {
 			l, err := tx.Layers().Get(ctx, l.ID)
 			if errors.Is(err, store.ErrNotExist) {
 				continue // deleted a moment ago
@@ -112,7 +144,15 @@ func (s *Server) readable(r *http.Request, c choice) (out []known, total int, er
 		}
 		return nil
 	})
-	return out, total, err
+	return out, err
+}
+
+// tellTo notes whether somebody may change a layer, where they are told more then.
+func (s *Server) tellTo(ctx context.Context, who rasterbase.Principal, k *known) (err error) {
+	if k.parse != nil && k.parse.Error != "" {
+		k.edits, err = s.mayEdit(ctx, who, k.layer)
+	}
+	return err
 }
 
 // withStatus are the layers whose newest parse has a status.
@@ -152,15 +192,22 @@ func bounded(q url.Values, name string, otherwise, least, most int) (int, error)
 
 // showLayer answers all that is known of a layer.
 func (s *Server) showLayer(w http.ResponseWriter, r *http.Request) error {
+	r, who, err := s.identified(r)
+	if err != nil {
+		return err
+	}
 	k, err := s.readLayer(r, r.PathValue("layer"))
 	if err != nil {
+		return err
+	}
+	if err := s.tellTo(r.Context(), who, &k); err != nil {
 		return err
 	}
 	out, err := k.metadata(s.root(r))
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, out, k.layer.Visibility == rasterbase.Private)
+	return writeJSON(w, r, out, who.Name != "" || k.layer.Visibility == rasterbase.Private)
 }
 
 // readLayer finds a layer that the sender may read.

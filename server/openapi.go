@@ -97,6 +97,9 @@ func (a *api) document(o operation) huma.Operation {
 		Responses: map[string]*huma.Response{},
 		Security:  []map[string][]string{{"bearer": {}}, {"basic": {}}},
 	}
+	if o.works {
+		op.Description += fmt.Sprintf(" A server without workers works on the parses of at most %d requests at a time, and answers 429 to others.", maxParsing)
+	}
 	failures := append([]int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError}, o.errors...)
 	if o.access == anyone {
 		op.Security = append(op.Security, map[string][]string{}) // nobody may ask, too

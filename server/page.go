@@ -120,19 +120,17 @@ type layerData struct {
 // mapPage answers the page with the map and the list of layers, the newest
 // first.
 func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
-	found, total, err := s.readable(r, choice{limit: defaultLimit, newest: true})
+	found, err := s.readable(r, choice{limit: defaultLimit, newest: true})
 	if err != nil {
 		return err
 	}
 	v := pageView{
 		Built: s.page.built, AssetVersion: s.page.version, Version: s.c.Version,
-		Total: total, More: total - len(found),
+		Total: found.total, More: found.total - len(found.layers),
 		Data: pageData{World: "assets/world.json?" + s.page.version, Layers: []layerData{}},
 	}
-	hidden := false
 	root := s.root(r)
-	for _, k := range found {
-		hidden = hidden || k.layer.Visibility == rasterbase.Private
+	for _, k := range found.layers {
 		data, st, err := s.layerData(r.Context(), k)
 		view := k.view(root, st)
 		switch {
@@ -150,7 +148,7 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("write the map page: %w", err)
 	}
 	w.Header().Set("Content-Security-Policy", contentSecurity)
-	return answer{contentType: "text/html; charset=utf-8", body: body.Bytes(), private: hidden}.write(w, r)
+	return answer{contentType: "text/html; charset=utf-8", body: body.Bytes(), private: found.private}.write(w, r)
 }
 
 // layerData is what the script needs of a layer and how it is drawn; both are

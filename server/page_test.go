@@ -27,7 +27,7 @@ func TestThePageListsLayersOfEveryStatus(t *testing.T) {
 	update(t, st, func(ctx context.Context, tx store.Tx) error {
 		return tx.Parses().Create(ctx, &rasterbase.Parse{Layer: failed.ID, Status: rasterbase.Failed, Error: "no CRS in <b>it</b>"})
 	})
-	w := get(t, newServer(t, server.Config{Store: st, Version: "1.2.3"}), "/")
+	w := call(t, newAPI(t, st, nil, server.Config{Version: "1.2.3"}), "editor", "GET", "/", "")
 	wantStatus(t, w, 200)
 	body := w.Body.String()
 	for _, want := range []string{

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 // Parser is what the server asks of whoever parses: package ingest implements
-// it. Errors match [store.ErrNotExist] for a layer or an upload that is not
-// there.
+// it. Errors match [store.ErrNotExist] for a layer, an upload or a job that is
+// not there.
 type Parser interface {
 	// Create saves a new layer with the texts, settings, legend and visibility
 	// of l, and queues its parse, in one transaction. It sets what the store
@@ -26,6 +27,9 @@ type Parser interface {
 	// Cancel stops a layer's queued or running parse; it is not an error when
 	// there is none.
 	Cancel(ctx context.Context, id rasterbase.LayerID) error
+	// CancelJob cancels a job, and with it the parse under way that it belongs
+	// to, in one transaction. Nothing happens to a job that has ended.
+	CancelJob(ctx context.Context, id store.JobID) error
 	// Delete removes a layer with its tiles and its source.
 	Delete(ctx context.Context, id rasterbase.LayerID) error
 	// Preview says what a parse would make, without storing anything.

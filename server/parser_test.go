@@ -22,7 +22,10 @@ type recordParser struct {
 	st     store.Store
 	err    error                                                // what all of it answers
 	finish func(ctx context.Context, t rasterbase.Ticket) error // nil: the parse finishes
+	during func()                                               // a preview is made; nil: nothing
 	from   rasterbase.SourceFrom                                // the last one
+
+	cancelled []store.JobID
 }
 
 func (p *recordParser) queue(ctx context.Context, tx store.Tx, id rasterbase.LayerID) (rasterbase.Ticket, error) {
@@ -99,6 +102,17 @@ func (p *recordParser) Cancel(ctx context.Context, id rasterbase.LayerID) error 
 	return p.end(ctx, id, rasterbase.Cancelled, "")
 }
 
+func (p *recordParser) CancelJob(ctx context.Context, id store.JobID) error {
+	return p.st.Catalog().Update(ctx, func(tx store.Tx) error {
+		j, err := tx.Jobs().Get(ctx, id)
+		if err != nil || j.State.Ended() {
+			return err
+		}
+		p.cancelled = append(p.cancelled, id)
+		return tx.Jobs().Cancel(ctx, id)
+	})
+}
+
 func (p *recordParser) end(ctx context.Context, id rasterbase.LayerID, s rasterbase.Status, reason string) error {
 	return p.st.Catalog().Update(ctx, func(tx store.Tx) error {
 		parse, err := tx.Parses().Latest(ctx, id)
@@ -115,6 +129,10 @@ func (p *recordParser) Delete(ctx context.Context, id rasterbase.LayerID) error 
 }
 
 func (p *recordParser) Preview(_ context.Context, from rasterbase.SourceFrom, s rasterbase.Settings) (*rasterbase.Plan, error) {
+	if p.during != nil {
+		p.during()
+		return &rasterbase.Plan{}, nil
+	}
 	p.from = from
 	if p.err != nil {
 		return nil, p.err

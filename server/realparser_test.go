@@ -63,7 +63,7 @@ func TestFromAnUploadToTiles(t *testing.T) {
 		t.Fatalf("%+v, planned to zoom %d", d, plan.MaxZoom)
 	}
 	wantPNG(t, get(t, s, "/tiles/vegetation/0/0/0.png"))
-	log := get(t, s, "/api/v1/layers/vegetation/log")
+	log := call(t, s, "editor", "GET", "/api/v1/layers/vegetation/log", "")
 	if wantStatus(t, log, 200); !strings.Contains(log.Body.String(), "finished") {
 		t.Errorf("the log is %s", log.Body)
 	}
@@ -108,7 +108,7 @@ func TestFollowAParseOfAWorker(t *testing.T) {
 	web := httptest.NewServer(s)
 	defer web.Close()
 	defer s.Close()
-	c := listen(t, web.URL+"/api/v1/layers/veg/events")
+	c := listen(t, web.URL+"/api/v1/layers/veg/events", asEditor...)
 
 	ctx, stop := context.WithCancel(t.Context())
 	runner := jobs.NewRunner(st, nil)

@@ -136,6 +136,8 @@ type Server struct {
 	flights   flights[[]byte]
 	uploading uploading
 	drawing   chan struct{} // holds one for each tile that is being drawn
+	previews  atOnce        // that are being made
+	parsing   atOnce        // requests that work on parses
 	page      *page
 
 	patterns    []string // of all routes
@@ -184,6 +186,8 @@ func New(c Config) (*Server, error) {
 		styles:    newLRU[string, *style](1024, nil),
 		tiles:     newLRU[string](c.TileCache, tileCost),
 		drawing:   make(chan struct{}, c.MaxDrawing),
+		previews:  make(atOnce, maxPreviews),
+		parsing:   make(atOnce, maxParsing),
 
 		crossOrigin: http.NewCrossOriginProtection(),
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -14,9 +15,51 @@ import (
 
 // Limits of event streams.
 const (
-	maxStreams = 256
-	keptLines  = 256 // of a log, in memory
+	maxStreams     = 256
+	clientStreams  = 16             // of one client
+	sharingStreams = maxStreams / 4 // of an address that many clients may stand behind
+	keptLines      = 256            // of a log, in memory
 )
+
+// client is whose streams are counted together: somebody signed in, or else the
+// network that a connection comes from. The zero client is nobody that can be told
+// from others, as over a Unix socket.
+type client struct {
+	name     string
+	net      netip.Prefix
+	internal bool // of this machine, or of an internal network
+}
+
+// clientOf tells whose stream a request asks for. A host with IPv6 has a whole
+// network of 64 bits to choose its addresses from.
+func clientOf(who rasterbase.Principal, remote string) client {
+	if who.Name != "" {
+		return client{name: who.Name}
+	}
+	from, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return client{}
+	}
+	addr, bits := from.Addr().Unmap().WithZone(""), 32
+	if addr.Is6() {
+		bits = 64
+	}
+	net, err := addr.Prefix(bits)
+	if err != nil {
+		return client{}
+	}
+	return client{net: net, internal: addr.IsLoopback() || addr.IsPrivate()}
+}
+
+// limit is how many streams a client may have at once. Addresses of this machine
+// and of internal networks are most often a proxy's, whose clients cannot be told
+// apart: they have more together, and never all.
+func (c client) limit() int {
+	if c.name == "" && (c.internal || !c.net.IsValid()) {
+		return sharingStreams
+	}
+	return clientStreams
+}
 
 // pace is how often event streams do things.
 type pace struct {
@@ -38,6 +81,7 @@ type watches struct {
 
 	mu      sync.Mutex
 	streams int
+	clients map[client]int // their streams
 	byLayer map[rasterbase.LayerID]*watch
 }
 
@@ -63,17 +107,21 @@ type sighting struct {
 }
 
 func newWatches(ctx context.Context, catalog store.Catalog, log *slog.Logger) *watches {
-	return &watches{ctx: ctx, catalog: catalog, log: log, pace: usualPace, byLayer: map[rasterbase.LayerID]*watch{}}
+	return &watches{ctx: ctx, catalog: catalog, log: log, pace: usualPace, clients: map[client]int{}, byLayer: map[rasterbase.LayerID]*watch{}}
 }
 
 // follow joins those who follow a layer; leave is to be called at the end.
-func (ws *watches) follow(id rasterbase.LayerID) (w *watch, leave func(), err error) {
+func (ws *watches) follow(id rasterbase.LayerID, by client) (w *watch, leave func(), err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.streams >= maxStreams || ws.ctx.Err() != nil {
 		return nil, nil, rasterbase.Errorf(rasterbase.Busy, "%d clients follow parses already", ws.streams).WithHint("try again, or read the layer now and then")
 	}
+	if n := ws.clients[by]; n >= by.limit() {
+		return nil, nil, rasterbase.Errorf(rasterbase.TooMany, "you follow %d parses already", n).WithHint("close a stream, or read the layer now and then")
+	}
 	ws.streams++
+	ws.clients[by]++
 	w = ws.byLayer[id]
 	if w == nil {
 		ctx, cancel := context.WithCancel(ws.ctx)
@@ -82,13 +130,16 @@ func (ws *watches) follow(id rasterbase.LayerID) (w *watch, leave func(), err er
 		go ws.look(ctx, id, w)
 	}
 	w.followers++
-	return w, func() { ws.leave(id, w) }, nil
+	return w, func() { ws.leave(id, w, by) }, nil
 }
 
-func (ws *watches) leave(id rasterbase.LayerID, w *watch) {
+func (ws *watches) leave(id rasterbase.LayerID, w *watch, by client) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	ws.streams--
+	if ws.clients[by]--; ws.clients[by] == 0 {
+		delete(ws.clients, by)
+	}
 	if w.followers--; w.followers == 0 {
 		w.cancel()
 		delete(ws.byLayer, id)

@@ -221,10 +221,14 @@ func (c *jobsShowCmd) Run(ctx context.Context, a *app) error {
 func findJob(ctx context.Context, tx store.Tx, id int64) (*store.Job, error) {
 	j, err := tx.Jobs().Get(ctx, store.JobID(id))
 	if errors.Is(err, store.ErrNotExist) {
-		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no job %d", id).
-			WithHint("`rasterbase jobs` lists the jobs").WithField("id")
+		return nil, noJob(id)
 	}
 	return j, err
+}
+
+func noJob(id int64) error {
+	return rasterbase.Errorf(rasterbase.NotFound, "there is no job %d", id).
+		WithHint("`rasterbase jobs` lists the jobs").WithField("id")
 }
 
 type jobsCancelCmd struct {
@@ -234,7 +238,7 @@ type jobsCancelCmd struct {
 
 // Help is the longer text of "jobs cancel --help".
 func (*jobsCancelCmd) Help() string {
-	return `A job that is part of a parse goes with the whole parse: the layer is served as it was. A job that runs stops within seconds.
+	return `A job that is part of a parse goes with the whole parse: the layer is served as it was. A job that runs stops within seconds. Nothing happens to one that has ended.
 
 Example:
 
@@ -244,43 +248,49 @@ Example:
 // Run cancels a job, and the parse that it is part of.
 func (c *jobsCancelCmd) Run(ctx context.Context, a *app) error {
 	return a.withParser(ctx, 1, func(p *parsing) error {
-		var parsed rasterbase.LayerID // the layer whose parse the job is part of
-		err := p.store.Catalog().Update(ctx, func(tx store.Tx) error {
-			parsed = 0
-			j, err := findJob(ctx, tx, c.ID)
-			if err != nil {
-				return err
-			}
-			if j.State.Ended() {
-				return rasterbase.Errorf(rasterbase.Conflict, "job %d has ended: %s", j.ID, j.State)
-			}
-			about := jobArgs(j)
-			if about.Parse != 0 {
-				latest, err := tx.Parses().Latest(ctx, about.Layer)
-				if err != nil && !errors.Is(err, store.ErrNotExist) {
-					return err
-				}
-				if err == nil && latest.ID == about.Parse && !latest.Status.Ended() {
-					parsed = about.Layer
-					return nil
-				}
-			}
-			return tx.Jobs().Cancel(ctx, j.ID)
-		})
-		if err == nil && parsed != 0 {
-			err = p.parser.Cancel(ctx, parsed)
+		err := p.parser.CancelJob(ctx, store.JobID(c.ID))
+		if errors.Is(err, store.ErrNotExist) {
+			return noJob(c.ID)
 		}
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return a.printJSON(map[string]any{"cancelled": c.ID})
+		var doc jobDoc
+		whole := false
+		err = p.store.Catalog().View(ctx, func(tx store.Tx) error {
+			j, err := findJob(ctx, tx, c.ID)
+			if err != nil {
+				return err
+			}
+			doc = newJobDoc(j, time.Now())
+			whole, err = parseCancelled(ctx, tx, doc.Parse)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(a.stdout, "cancelled job %d", c.ID)
-		if parsed != 0 {
-			fmt.Fprintf(a.stdout, " and the parse of layer %d", parsed)
+		switch {
+		case c.JSON:
+			return a.printJSON(doc)
+		case doc.State == store.JobDone || doc.State == store.JobFailed:
+			fmt.Fprintf(a.stdout, "job %d has ended: %s\n", c.ID, doc.State)
+		case whole:
+			fmt.Fprintf(a.stdout, "cancelled job %d and the parse of layer %d\n", c.ID, doc.Layer)
+		default:
+			fmt.Fprintf(a.stdout, "cancelled job %d\n", c.ID)
 		}
-		fmt.Fprintln(a.stdout)
 		return nil
 	})
+}
+
+// parseCancelled tells whether a parse, if there is one, was cancelled.
+func parseCancelled(ctx context.Context, tx store.Tx, id rasterbase.ParseID) (bool, error) {
+	if id == 0 {
+		return false, nil
+	}
+	parse, err := tx.Parses().Get(ctx, id)
+	if errors.Is(err, store.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && parse.Status == rasterbase.Cancelled, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ import (
 type tokensCmd struct {
 	List   tokensListCmd   `cmd:"" default:"withargs" help:"List the tokens, without their secrets."`
 	Add    tokensAddCmd    `cmd:"" help:"Make a token of a user and print its secret, once."`
-	Delete tokensDeleteCmd `cmd:"" help:"Delete tokens: they are refused at once."`
+	Delete tokensDeleteCmd `cmd:"" help:"Delete tokens, all or none: they are refused at once."`
 }
 
 // Help is the longer text of "tokens --help".
@@ -220,64 +221,95 @@ type tokensDeleteCmd struct {
 	JSON   bool    `name:"json" help:"Print one JSON document."`
 }
 
-// Run deletes tokens.
+// Run deletes tokens: all that are to go, or none when one is not there.
 func (c *tokensDeleteCmd) Run(ctx context.Context, a *app) (err error) {
 	_, st, err := a.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeInto(&err, st)
-	deleted := []int64{}
-	for _, id := range c.Tokens {
-		what, err := tokenText(ctx, st, rasterbase.TokenID(id))
-		if err != nil {
-			return err
+	ids := unique(c.Tokens)
+	texts := map[int64]string{}
+	err = st.Catalog().View(ctx, func(tx store.Tx) error {
+		for _, id := range ids {
+			if texts[id], err = tokenText(ctx, tx, rasterbase.TokenID(id)); err != nil {
+				return err
+			}
 		}
-		if !c.Yes {
-			ok, err := a.confirm("delete " + what + "?")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	deleted := []int64{}
+	for _, id := range ids {
+		ok := c.Yes
+		if !ok {
+			if ok, err = a.confirm("delete " + texts[id] + "?"); err != nil {
+				return err
+			}
+		}
+		if ok {
+			deleted = append(deleted, id)
+		} else {
+			fmt.Fprintf(a.stderr, "kept %s\n", texts[id])
+		}
+	}
+	err = st.Catalog().Update(ctx, func(tx store.Tx) error {
+		for _, id := range deleted {
+			err := tx.Tokens().Delete(ctx, rasterbase.TokenID(id))
+			if errors.Is(err, store.ErrNotExist) {
+				return noToken(rasterbase.TokenID(id))
+			}
 			if err != nil {
 				return err
 			}
-			if !ok {
-				fmt.Fprintf(a.stderr, "kept %s\n", what)
-				continue
-			}
 		}
-		err = st.Catalog().Update(ctx, func(tx store.Tx) error { return tx.Tokens().Delete(ctx, rasterbase.TokenID(id)) })
-		if err != nil {
-			return err
-		}
-		deleted = append(deleted, id)
-		if !c.JSON {
-			fmt.Fprintf(a.stdout, "deleted %s\n", what)
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if c.JSON {
 		return a.printJSON(map[string]any{"deleted": deleted})
 	}
+	for _, id := range deleted {
+		fmt.Fprintf(a.stdout, "deleted %s\n", texts[id])
+	}
 	return nil
 }
 
+// unique is a list without what it has before.
+func unique(ids []int64) (out []int64) {
+	for _, id := range ids {
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func noToken(id rasterbase.TokenID) error {
+	return rasterbase.Errorf(rasterbase.NotFound, "there is no token %d", id).
+		WithHint("`rasterbase tokens` lists the tokens with their ids").WithField("id")
+}
+
 // tokenText names a token for people.
-func tokenText(ctx context.Context, st store.Store, id rasterbase.TokenID) (text string, err error) {
-	err = st.Catalog().View(ctx, func(tx store.Tx) error {
-		t, err := tx.Tokens().Get(ctx, id)
-		if errors.Is(err, store.ErrNotExist) {
-			return rasterbase.Errorf(rasterbase.NotFound, "there is no token %d", id).
-				WithHint("`rasterbase tokens` lists the tokens with their ids").WithField("id")
-		}
-		if err != nil {
-			return err
-		}
-		u, err := tx.Users().Get(ctx, t.User)
-		if err != nil {
-			return err
-		}
-		text = fmt.Sprintf("token %d of %s", t.ID, visible(u.Name))
-		if t.Name != "" {
-			text += ", " + visible(t.Name)
-		}
-		return nil
-	})
-	return text, err
+func tokenText(ctx context.Context, tx store.Tx, id rasterbase.TokenID) (string, error) {
+	t, err := tx.Tokens().Get(ctx, id)
+	if errors.Is(err, store.ErrNotExist) {
+		return "", noToken(id)
+	}
+	if err != nil {
+		return "", err
+	}
+	u, err := tx.Users().Get(ctx, t.User)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("token %d of %s", t.ID, visible(u.Name))
+	if t.Name != "" {
+		text += ", " + visible(t.Name)
+	}
+	return text, nil
 }

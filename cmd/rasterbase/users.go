@@ -165,58 +165,31 @@ func (c *usersSetCmd) Run(ctx context.Context, a *app) error {
 			return usageError{err}
 		}
 	}
-	last, ok, err := c.demotes(ctx, a, role)
-	if err != nil || !ok {
-		return err
-	}
-	var doc userDoc
-	err = a.updateThere(ctx, func(tx store.Tx) error {
-		u, err := auth.FindUser(ctx, tx, c.User)
-		if err != nil {
-			return err
+	change := userChange{demotes: role != "" && role != rasterbase.Administrator, yes: c.Yes}
+	change.question = func(d userDoc, last bool) string {
+		if !last {
+			return ""
 		}
+		return fmt.Sprintf("make %s, the last administrator, %s?", visible(d.Name), role)
+	}
+	change.apply = func(tx store.Tx, u *rasterbase.User) error {
 		if role != "" {
 			u.Role = role
 		}
 		if c.NewName != "" {
 			u.Name = c.NewName
 		}
-		if err := tx.Users().Update(ctx, u); err != nil {
-			return err
-		}
-		doc, err = newUserDoc(ctx, tx, u)
-		return err
-	})
-	if err != nil {
-		return err
+		return tx.Users().Update(ctx, u)
 	}
-	if last {
-		a.sayNobodyAdministrates()
+	doc, ok, err := a.changeUser(ctx, c.User, change)
+	if err != nil || !ok {
+		return err
 	}
 	if c.JSON {
 		return a.printJSON(doc)
 	}
 	fmt.Fprintln(a.stdout, doc)
 	return nil
-}
-
-// demotes tells whether the last administrator gets another role, and asks
-// whether that is meant.
-func (c *usersSetCmd) demotes(ctx context.Context, a *app, role rasterbase.Role) (last, ok bool, err error) {
-	if role == "" || role == rasterbase.Administrator {
-		return false, true, nil
-	}
-	doc, last, err := a.readUser(ctx, c.User)
-	if err != nil || !last || c.Yes {
-		return last, true, err
-	}
-	if ok, err = a.confirm(fmt.Sprintf("make %s, the last administrator, %s?", visible(doc.Name), role)); err != nil {
-		return last, false, lastOne(err, doc)
-	}
-	if !ok {
-		fmt.Fprintf(a.stderr, "kept %s\n", doc)
-	}
-	return last, ok, nil
 }
 
 type usersDeleteCmd struct {
@@ -227,32 +200,18 @@ type usersDeleteCmd struct {
 
 // Run deletes a user.
 func (c *usersDeleteCmd) Run(ctx context.Context, a *app) error {
-	doc, last, err := a.readUser(ctx, c.User)
-	if err != nil {
-		return err
-	}
-	if !c.Yes {
-		what := visible(doc.Name)
+	change := userChange{demotes: true, yes: c.Yes}
+	change.question = func(d userDoc, last bool) string {
+		what := visible(d.Name)
 		if last {
 			what += ", the last administrator,"
 		}
-		ok, err := a.confirm(fmt.Sprintf("delete user %s with %d %s?", what, doc.Tokens, plural(doc.Tokens, "token")))
-		if err != nil && last {
-			return lastOne(err, doc)
-		}
-		if err != nil {
-			return err
-		}
-		if !ok {
-			fmt.Fprintf(a.stderr, "kept %s\n", doc)
-			return nil
-		}
+		return fmt.Sprintf("delete user %s with %d %s?", what, d.Tokens, plural(d.Tokens, "token"))
 	}
-	if err := a.updateThere(ctx, func(tx store.Tx) error { return tx.Users().Delete(ctx, doc.ID) }); err != nil {
+	change.apply = func(tx store.Tx, u *rasterbase.User) error { return tx.Users().Delete(ctx, u.ID) }
+	doc, ok, err := a.changeUser(ctx, c.User, change)
+	if err != nil || !ok {
 		return err
-	}
-	if last {
-		a.sayNobodyAdministrates()
 	}
 	if c.JSON {
 		return a.printJSON(map[string]any{"deleted": doc.Name})
@@ -272,6 +231,74 @@ func (a *app) updateThere(ctx context.Context, fn func(tx store.Tx) error) (err 
 	return st.Catalog().Update(ctx, fn)
 }
 
+// userChange is a change of a user who may be the last administrator.
+type userChange struct {
+	demotes  bool                                   // they are no administrator after it
+	yes      bool                                   // nothing is asked
+	question func(d userDoc, last bool) string      // what is asked before; empty: nothing
+	apply    func(store.Tx, *rasterbase.User) error // makes the change
+}
+
+// changeUser asks, and changes a user then. Whether they are the last
+// administrator is looked at before, for the question, and again in the
+// transaction that makes the change: whoever became it meanwhile stays. It tells
+// the user as changed, or as they were if they are gone, and whether the change
+// was made.
+func (a *app) changeUser(ctx context.Context, ref string, c userChange) (doc userDoc, ok bool, err error) {
+	doc, expected, err := a.readUser(ctx, ref)
+	if err != nil {
+		return doc, false, err
+	}
+	expected = expected && c.demotes
+	if ok, err := a.askChange(c, doc, expected); err != nil || !ok {
+		return doc, false, err
+	}
+	last := false
+	err = a.updateThere(ctx, func(tx store.Tx) error {
+		u, err := auth.FindUser(ctx, tx, strconv.FormatInt(int64(doc.ID), 10)) // the name may be another's by now
+		if err != nil {
+			return err
+		}
+		last = false
+		if c.demotes {
+			if last, err = auth.LastAdministrator(ctx, tx, u.ID); err != nil {
+				return err
+			}
+		}
+		if last && !expected && !c.yes {
+			return lastAdministrator(u.Name)
+		}
+		if doc, err = newUserDoc(ctx, tx, u); err != nil {
+			return err
+		}
+		if err := c.apply(tx, u); err != nil {
+			return err
+		}
+		doc.Name, doc.Role = u.Name, u.Role
+		return nil
+	})
+	if err == nil && last {
+		a.sayNobodyAdministrates()
+	}
+	return doc, err == nil, err
+}
+
+// askChange asks whether a change is meant.
+func (a *app) askChange(c userChange, doc userDoc, last bool) (bool, error) {
+	question := c.question(doc, last)
+	if c.yes || question == "" {
+		return true, nil
+	}
+	ok, err := a.confirm(question)
+	if _, isUsage := errors.AsType[usageError](err); isUsage && last {
+		return false, lastAdministrator(doc.Name)
+	}
+	if err == nil && !ok {
+		fmt.Fprintf(a.stderr, "kept %s\n", doc)
+	}
+	return ok, err
+}
+
 // readUser reads a user, and whether nobody would administrate without them.
 func (a *app) readUser(ctx context.Context, ref string) (doc userDoc, last bool, err error) {
 	err = a.view(ctx, func(tx store.Tx) error {
@@ -288,12 +315,10 @@ func (a *app) readUser(ctx context.Context, ref string) (doc userDoc, last bool,
 	return doc, last, err
 }
 
-// lastOne says why the last administrator is not touched without being asked.
-func lastOne(err error, doc userDoc) error {
-	if _, isUsage := errors.AsType[usageError](err); !isUsage {
-		return err
-	}
-	return rasterbase.Errorf(rasterbase.Conflict, "%s is the last administrator", visible(doc.Name)).
+// lastAdministrator says why the last administrator is not touched without
+// being asked.
+func lastAdministrator(name string) error {
+	return rasterbase.Errorf(rasterbase.Conflict, "%s is the last administrator", visible(name)).
 		WithHint("make another one first, `rasterbase users set NAME --role administrator`, or give --yes")
 }
 

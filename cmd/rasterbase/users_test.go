@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/demo"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 // askAs asks for a page with an Authorization header, which may be empty.
@@ -90,6 +94,49 @@ func TestTokensOpenPrivateLayersOfARunningServer(t *testing.T) {
 	want("Bearer "+secret, 401)
 	if err := p.stop(); err != nil {
 		t.Errorf("the server ended with %v:\n%s", err, p.stderr)
+	}
+}
+
+// Whoever becomes the last administrator while a command asks stays one.
+func TestBecomingTheLastAdministrator(t *testing.T) {
+	ctx := t.Context()
+	for _, yes := range []bool{false, true} {
+		var stderr strings.Builder
+		a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, environ: []string{"RASTER_DATA=" + t.TempDir()}}
+		err := a.update(ctx, func(tx store.Tx) error {
+			return errors.Join(tx.Users().Create(ctx, &rasterbase.User{Name: "anna", Role: rasterbase.Administrator}),
+				tx.Users().Create(ctx, &rasterbase.User{Name: "bert", Role: rasterbase.Administrator}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, ok, err := a.changeUser(ctx, "bert", userChange{
+			demotes: true, yes: yes,
+			question: func(d userDoc, last bool) string {
+				if last {
+					t.Error("bert is the last one before")
+				}
+				gone := a.updateThere(ctx, func(tx store.Tx) error { return tx.Users().Delete(ctx, 1) })
+				if gone != nil {
+					t.Error(gone)
+				}
+				return ""
+			},
+			apply: func(tx store.Tx, u *rasterbase.User) error {
+				u.Role = rasterbase.Viewer
+				return tx.Users().Update(ctx, u)
+			},
+		})
+		doc, last, readErr := a.readUser(ctx, "bert")
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		if ok != yes || last == yes || (rasterbase.CodeOf(err) == rasterbase.Conflict) == yes {
+			t.Errorf("yes is %t: changed %t, %v; then %s", yes, ok, err, doc)
+		}
+		if got := strings.Contains(stderr.String(), "nobody is an administrator now"); got != yes {
+			t.Errorf("yes is %t: %s", yes, stderr.String())
+		}
 	}
 }
 
