@@ -300,7 +300,12 @@ func TestManyClientsFollow(t *testing.T) {
 		l := create(t, st, rasterbase.Layer{Name: name, Visibility: rasterbase.Public})
 		addParse(t, st, l.ID, rasterbase.Tiling)
 	}
-	s, web := hasty(t, st, crowd{})
+	// At the usual pace: on a busy machine clients would be too slow for a hasty
+	// one.
+	s := newServer(t, server.Config{Store: st, Auth: crowd{}})
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	t.Cleanup(s.Close) // first: Close of web waits for the streams
 	var clients []*stream
 	for i := range server.MaxStreams {
 		clients = append(clients, listen(t, fmt.Sprintf("%s/api/v1/layers/%d/events", web.URL, i%2+1), "Authorization", fmt.Sprint("Bearer ", i/server.ClientStreams)))

@@ -14,7 +14,7 @@ func (s *Server) Watched() (layers, clients int) {
 
 // Hasten makes event streams do everything often, and drop slow clients soon.
 func (s *Server) Hasten() {
-	s.watches.pace = pace{poll: 5 * time.Millisecond, beat: 20 * time.Millisecond, rights: 10 * time.Millisecond, write: 300 * time.Millisecond}
+	s.watches.pace = pace{poll: 5 * time.Millisecond, beat: 20 * time.Millisecond, rights: 10 * time.Millisecond, write: 2 * time.Second}
 }
 
 // MaxStreams is how many clients may follow parses.
