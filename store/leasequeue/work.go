@@ -93,7 +93,7 @@ func (q *Queue) fill(ctx context.Context, w Wanted, free *int, start func(*Lease
 			if at.IsZero() {
 				return poll, nil
 			}
-			if wait := at.Sub(q.o.Clock()); wait >= 0 {
+			if wait := at.Sub(q.o.Clock()); wait > 0 {
 				return min(poll, wait+time.Millisecond), nil
 			}
 			var l *Lease

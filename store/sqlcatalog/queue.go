@@ -86,7 +86,7 @@ func (t *Tx) reap(ctx context.Context) (int64, error) {
 			ended = CASE WHEN cancel OR attempt >= max_attempts THEN ? ELSE ended END,
 			error = CASE WHEN cancel THEN error ELSE 'the worker of attempt ' || attempt || ' died' END,
 			not_before = ?, lease = '', lease_until = ?
-		WHERE id IN (SELECT id FROM @jobs WHERE state = 'running' AND lease_until < ?`+t.c.d.SkipLocked+`)`, now, now, noLease, now)
+		WHERE id IN (SELECT id FROM @jobs WHERE state = 'running' AND lease_until <= ?`+t.c.d.SkipLocked+`)`, now, now, noLease, now)
 	t.added = t.added || n > 0
 	return n, err
 }
