@@ -17,6 +17,9 @@ type ParseID int64
 // LegendID identifies a legend; 0 is no legend.
 type LegendID int64
 
+// EntryID identifies an entry of legends for good.
+type EntryID int64
+
 // SemanticsID identifies a semantics.
 type SemanticsID int64
 

@@ -9,18 +9,21 @@ import (
 	"time"
 )
 
-// Legend is an ordered list of entries that colours values. It can be shared
-// by any number of layers.
+// Legend colours values, by entries or by a gradient. It can be shared by any
+// number of layers.
 type Legend struct {
-	ID      LegendID
-	Title   string // unique in any case
-	Entries []Entry
-	Updated time.Time
+	ID       LegendID
+	Title    string // unique in any case
+	Entries  []Entry
+	Gradient *Gradient // not nil: there are no entries
+	Updated  time.Time
 }
 
 // Entry colours the values that match its expression. Entries are painted in
-// order, so that the last one that matches wins.
+// order, so that the last one that matches wins. An entry can stand in several
+// legends: what is changed of it in one, but for its code, shows in all.
 type Entry struct {
+	ID         EntryID // 0: not stored yet
 	Semantics  Semantics
 	Expression string // a number, or a formula over x: "5", "(-3.0 < x) & (x <= 1)"
 	Color      Color
@@ -33,6 +36,51 @@ type Semantics struct {
 	Name        string
 	Description string
 	Keyword     string
+}
+
+// Gradient colours a range of values continuously, by the stops of its own or by
+// those of a named colormap.
+type Gradient struct {
+	Colormap      string // such as "viridis", or "viridis_r" for the reverse; then there are no Stops
+	Stops         []Stop // in rising order of At
+	Interpolation Interpolation
+	// Relative says that At is a share, 0 to 1, of the range from Min to Max. A
+	// named colormap is relative in any case.
+	Relative bool
+	// Min and Max are where relative stops begin and end; nil: at the layer's own
+	// smallest and largest value.
+	Min, Max *float64
+}
+
+// Stop is a colour at a place of a gradient.
+type Stop struct {
+	At    float64
+	Color Color
+	Name  string // shown beside it; empty: At is shown
+}
+
+// Interpolation says how the values between stops are coloured.
+type Interpolation string
+
+// The interpolations, as colour files of GDAL and QGIS know them.
+const (
+	// Linear mixes the colours of the two stops that a value lies between; values
+	// beyond the ends take the colour of the nearer end.
+	Linear Interpolation = "linear"
+	// Discrete gives a value the colour of the first stop that is not below it;
+	// values above the last stop have none.
+	Discrete Interpolation = "discrete"
+	// Exact colours the values of the stops alone.
+	Exact Interpolation = "exact"
+)
+
+// UserColormap is a colormap that somebody keeps for themselves, to draw tiles by
+// it without making a legend for all.
+type UserColormap struct {
+	Owner   string // the name of a principal
+	Name    string // unique among the owner's, in any case
+	JSON    []byte // as it was given, in the form of the colormap parameter
+	Updated time.Time
 }
 
 // Color is a colour with straight (not premultiplied) alpha.
@@ -76,12 +124,14 @@ func (c *Color) UnmarshalText(b []byte) error {
 }
 
 // Colormap is a compiled legend: it gives every pixel value a colour. Looked up
-// in this order: Table for whole numbers inside it, then Ramp, then Func; a
-// value that none of them colours is transparent. The zero value colours
-// nothing. A colormap is not changed after it was made and can be shared.
+// in this order: Table for whole numbers inside it, then the first of Steps,
+// Ramp and Func that is not nil; a value that has no colour then is transparent,
+// and so are NaN and the infinities. The zero value colours nothing. A colormap
+// is not changed after it was made and can be shared.
 type Colormap struct {
 	First int           // the value that Table starts with
 	Table []color.NRGBA // colours of First, First+1, ...: at most 65,536
+	Steps *Steps
 	Ramp  *Ramp
 	Func  func(v float64) color.NRGBA
 }
@@ -95,12 +145,17 @@ type Ramp struct {
 
 // At is the colour of a valid pixel's value.
 func (m *Colormap) At(v float64) color.NRGBA {
+	if v-v != 0 {
+		return color.NRGBA{}
+	}
 	if len(m.Table) > 0 {
 		if i := v - float64(m.First); i >= 0 && i < float64(len(m.Table)) && v == math.Trunc(v) {
 			return m.Table[int(i)]
 		}
 	}
 	switch {
+	case m.Steps != nil:
+		return m.Steps.At(v)
 	case m.Ramp != nil:
 		return m.Ramp.At(v)
 	case m.Func != nil:

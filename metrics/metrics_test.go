@@ -247,6 +247,8 @@ func (b broken) View(context.Context, func(store.Tx) error) error {
 
 func (b broken) Update(ctx context.Context, fn func(store.Tx) error) error { return b.View(ctx, fn) }
 
+func (broken) Generation() (uint64, bool) { return 0, false }
+
 func TestAStoreThatDoesNotAnswer(t *testing.T) {
 	hangs := make(chan struct{})
 	defer close(hangs)

@@ -89,6 +89,9 @@ func (c catalog) updateOnce(ctx context.Context, level pgx.TxIsoLevel, fn func(*
 	err = fn(t)
 	if err == nil {
 		err = tx.Commit(ctx)
+		if t.Changed() {
+			c.db.generation.Moved() // also if nobody knows whether it was kept
+		}
 	}
 	if err != nil {
 		t.TakeBack()

@@ -32,6 +32,11 @@ type Options struct {
 	// Writers is how many connections write the tiles of one batch side by
 	// side; 0: 2.
 	Writers int
+	// ListenURL is where the store listens for changes that others make: a direct
+	// address of the same database, where the pool's is that of a pooler which
+	// keeps no state between transactions, such as PgBouncer's. Empty: as the pool
+	// connects; [ListenByPolling]: it never listens and looks a few times a second.
+	ListenURL string
 	// Queue adjusts the queue; zero fields take its defaults.
 	Queue QueueOptions
 }
@@ -74,10 +79,11 @@ type DB struct {
 	schema, spatial, raster string
 	lz4                     bool // the server can compress with it
 
-	catalog *sqlcatalog.Catalog
-	queue   *leasequeue.Queue
-	tiles   *tiles
-	sources *sources
+	catalog    *sqlcatalog.Catalog
+	generation *sqlcatalog.Generation
+	queue      *leasequeue.Queue
+	tiles      *tiles
+	sources    *sources
 }
 
 var _ store.Store = (*DB)(nil)
@@ -125,6 +131,9 @@ func New(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 	if err := db.checkVersion(ctx); err != nil {
 		return nil, err
 	}
+	if _, err := db.watchConfig(); err != nil {
+		return nil, err
+	}
 	clock, err := db.look(ctx)
 	if err != nil {
 		return nil, db.storageError(err, "opening the store")
@@ -136,6 +145,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, o Options) (*DB, error) {
 		return nil, err
 	}
 	db.catalog = sqlcatalog.New(db.dialect())
+	db.generation = sqlcatalog.NewGeneration(db.o.Logger, db.watch)
 	db.queue = leasequeue.New(backend{db}, leasequeue.Options{Logger: db.o.Logger, Clock: db.o.Clock,
 		Lease: db.o.Queue.Lease, Heartbeat: db.o.Queue.Heartbeat, Poll: db.o.Queue.Poll, GiveUp: db.o.Queue.GiveUp})
 	db.tiles = newTiles(db)
@@ -189,6 +199,7 @@ func (db *DB) Queue() store.Queue { return db.queue }
 // process had ended.
 func (db *DB) Close() error {
 	db.queue.Close()
+	db.generation.Close()
 	if db.own {
 		db.pool.Close()
 	}

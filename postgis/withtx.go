@@ -18,7 +18,9 @@ import (
 // repeats its own transaction when another one gets in its way. Two updates of the
 // same thing at once are told apart only as well as the transaction's isolation
 // level does; serializable is what [DB.Catalog] uses. Ids that were set in
-// callers' values stay there when the host rolls back.
+// callers' values stay there when the host rolls back. Other readers learn of what
+// was changed when the host has committed: the Generation of [DB.Catalog] is another
+// one within a second then. That of the transaction's own catalog is not known.
 func (db *DB) WithTx(tx pgx.Tx) store.Store { return txStore{db, tx} }
 
 type txStore struct {

@@ -85,6 +85,12 @@ func (c catalog) update(ctx context.Context, fn func(*sqlcatalog.Tx) error) erro
 	if err := fn(t); err != nil {
 		return c.failed(ctx, err, "writing the catalog")
 	}
+	if t.Changed() {
+		if err := countChange(ctx, sqlTx); err != nil {
+			return c.failed(ctx, err, "writing the catalog")
+		}
+		defer c.db.generation.Moved() // also if nobody knows whether it was kept
+	}
 	if err := sqlTx.Commit(); err != nil {
 		return c.failed(ctx, err, "writing the catalog")
 	}

@@ -66,6 +66,7 @@ type DB struct {
 	// statements are prepared queries of readers.
 	statements *statements
 	queries    *sqlcatalog.Catalog
+	generation *sqlcatalog.Generation
 	tiles      *tiles
 	sources    *sources
 	queue      *leasequeue.Queue
@@ -100,6 +101,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *DB, err error) {
 	db.tiles = newTiles(db, filepath.Join(dir, "tiles"))
 	db.sources = &sources{db: db, dir: filepath.Join(dir, "sources")}
 	db.queries = sqlcatalog.New(db.dialect())
+	db.generation = sqlcatalog.NewGeneration(db.o.Logger, db.watch)
 	db.queue = newQueue(db)
 	return db, nil
 }
@@ -171,6 +173,9 @@ func (db *DB) Close() error {
 	var errs []error
 	if db.queue != nil {
 		db.queue.Close()
+	}
+	if db.generation != nil {
+		db.generation.Close()
 	}
 	if db.tiles != nil {
 		errs = append(errs, db.tiles.close())

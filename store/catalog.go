@@ -22,9 +22,9 @@ import (
 // with [ErrLeaseLost] once the job belongs to another worker.
 //
 // What is moved from another store keeps its ids: Create of layers, revisions,
-// parses, legends, users and tokens makes an ID only where that is 0. The error has code
-// conflict when a given one is taken, and invalid when it is negative. Ids that
-// are made later are greater. Together with an ID, and not otherwise, Create
+// parses, legends, semantics, users and tokens makes an ID only where that is 0.
+// The error has code conflict when a given one is taken, and invalid when it is
+// negative. Ids that are made later are greater. Together with an ID, and not otherwise, Create
 // keeps the times that it would set, those that are not zero. What Create and
 // Update set in the caller's values is taken back when the transaction is not
 // kept.
@@ -34,6 +34,14 @@ import (
 type Catalog interface {
 	View(ctx context.Context, fn func(Tx) error) error
 	Update(ctx context.Context, fn func(Tx) error) error
+	// Generation names the state of what tiles are drawn from: layers, which
+	// revision of each is published, legends, semantics and colormaps. It is
+	// another one, never used before in this process, after any change to them:
+	// before the Update of this Catalog that made it returns, and within a
+	// second for changes that others made. What was read after a call can be
+	// remembered until a later call gives another one. It is false while the
+	// catalog cannot tell; then nothing may be remembered. It reads memory only.
+	Generation() (g uint64, ok bool)
 }
 
 // Tx is one transaction, by subject. Writing in a View fails.
@@ -42,6 +50,8 @@ type Tx interface {
 	Revisions() Revisions
 	Parses() Parses
 	Legends() Legends
+	Semantics() Semantics
+	Colormaps() Colormaps
 	Jobs() Jobs
 	Uploads() Uploads
 	Users() Users
@@ -137,26 +147,75 @@ type Parses interface {
 	Chunks() Chunks
 }
 
-// Legends keeps legends, their entries and the semantics they share.
+// Legends keeps legends, and the entries and semantics that they share.
 type Legends interface {
-	// Create stores a legend and sets its ID, Updated and its entries'
-	// semantics. A semantics with an ID is stored as given, for all legends
+	// Create stores a legend and sets its ID, Updated, and its entries with their
+	// semantics.
+	//
+	// An entry with an ID is stored as given, for all legends that it stands in,
+	// and made with this ID when there is none; one without is a new one. Entries
+	// that stand in no legend any more are gone. The error has code invalid when
+	// an entry is there twice, and when there are entries and a gradient.
+	//
+	// A semantics with an ID is stored as given, for all legends
 	// that share it, and made with this ID when there is none. One without is
 	// found by its name, or made; what it leaves empty stays as it is. The error
 	// has code conflict when the title, or the new name of a semantics, is
 	// taken. An ID of the legend that is given is kept, as [Catalog] says, and
-	// Updated with it.
+	// Updated with it. What changes an entry or a semantics sets Updated of all
+	// other legends that show it.
 	Create(ctx context.Context, l *rasterbase.Legend) error
 	Get(ctx context.Context, id rasterbase.LegendID) (*rasterbase.Legend, error)
 	// FindTitle finds a legend by its title, in any case.
 	FindTitle(ctx context.Context, title string) (*rasterbase.Legend, error)
 	// List returns all legends ordered by title without case.
 	List(ctx context.Context) ([]*rasterbase.Legend, error)
-	// Update replaces title and entries, as Create stores them, but for a
-	// semantics whose ID is unknown: its error matches ErrNotExist.
+	// Update replaces title, entries and gradient, as Create stores them, but for
+	// an entry or a semantics whose ID is unknown: its error matches ErrNotExist.
 	Update(ctx context.Context, l *rasterbase.Legend) error
 	// Delete removes a legend; layers that used it have none then.
 	Delete(ctx context.Context, id rasterbase.LegendID) error
+}
+
+// SemanticsUse is a semantics with the legends in which entries have it, ordered
+// by title without case. Of these legends ID and Title alone are set.
+type SemanticsUse struct {
+	rasterbase.Semantics
+	Legends []rasterbase.Legend
+}
+
+// Semantics keeps the meanings that entries share. Errors match ErrNotExist for
+// an unknown id, and have code conflict when the name is taken.
+type Semantics interface {
+	// Create stores a new semantics and sets its ID. One that is given is kept, as
+	// [Catalog] says. The error has code invalid when the name is blank.
+	Create(ctx context.Context, s *rasterbase.Semantics) error
+	Get(ctx context.Context, id rasterbase.SemanticsID) (*SemanticsUse, error)
+	// List returns all semantics ordered by name without case.
+	List(ctx context.Context) ([]*SemanticsUse, error)
+	// Update stores Name, Description and Keyword, which shows in every legend, and
+	// sets Updated of those that have it, unless nothing is another than before. The
+	// error has code invalid when the name is blank.
+	Update(ctx context.Context, s *rasterbase.Semantics) error
+	// Delete removes a semantics. The error has code conflict, and names some of
+	// the legends, when entries have it.
+	Delete(ctx context.Context, id rasterbase.SemanticsID) error
+}
+
+// Colormaps keeps the colormaps that people keep for themselves. Errors match
+// ErrNotExist for what is unknown. An owner is the name of a principal and is
+// compared as it is written; names are compared in any case.
+type Colormaps interface {
+	// Get finds a colormap by its owner and its name.
+	Get(ctx context.Context, owner, name string) (*rasterbase.UserColormap, error)
+	// List returns an owner's colormaps ordered by name without case; owner
+	// empty: everybody's, ordered by owner first.
+	List(ctx context.Context, owner string) ([]*rasterbase.UserColormap, error)
+	// Put stores a colormap in place of the one of the same owner and name, if
+	// there is one, and sets Updated unless that is given. The error has code
+	// invalid when the owner is empty or the name is blank.
+	Put(ctx context.Context, m *rasterbase.UserColormap) error
+	Delete(ctx context.Context, owner, name string) error
 }
 
 // Uploads keeps the files that are being sent. Errors match ErrNotExist for an
@@ -187,9 +246,11 @@ type Users interface {
 	FindName(ctx context.Context, name string) (*rasterbase.User, error)
 	// List returns all users ordered by name without case.
 	List(ctx context.Context) ([]*rasterbase.User, error)
-	// Update stores Name and Role.
+	// Update stores Name and Role. The colormaps that are kept under the name go
+	// with it.
 	Update(ctx context.Context, u *rasterbase.User) error
-	// Delete removes a user with all of their tokens.
+	// Delete removes a user with all of their tokens, and the colormaps that are
+	// kept under the name.
 	Delete(ctx context.Context, id rasterbase.UserID) error
 }
 

@@ -39,6 +39,8 @@ type movedDoc struct {
 	Unpublished  int      `json:"unpublished"`   // of the layers: those without tiles
 	AlreadyThere int      `json:"already_there"` // of the layers: moved by an earlier run
 	Legends      int      `json:"legends"`
+	Semantics    int      `json:"semantics"`
+	Colormaps    int      `json:"colormaps"`
 	Users        int      `json:"users"`
 	Tokens       int      `json:"tokens"`
 	Parses       int      `json:"parses"`
@@ -145,7 +147,7 @@ func (c *moveCmd) print(a *app, r *move.Report) error {
 	if c.JSON {
 		return a.printJSON(movedDoc{
 			From: masked(c.From), To: masked(c.To), Layers: r.Layers, Unpublished: r.Unpublished, AlreadyThere: r.AlreadyThere,
-			Legends: r.Legends, Users: r.Users, Tokens: r.Tokens, Parses: r.Parses, Files: r.Files, FileBytes: r.FileBytes, SummaryPages: r.SummaryPages,
+			Legends: r.Legends, Semantics: r.Semantics, Colormaps: r.Colormaps, Users: r.Users, Tokens: r.Tokens, Parses: r.Parses, Files: r.Files, FileBytes: r.FileBytes, SummaryPages: r.SummaryPages,
 			Tiles: r.Tiles, TileBytes: r.TileBytes, Seconds: r.Took.Seconds(), Warnings: append([]string{}, r.Warnings...),
 		})
 	}

@@ -54,7 +54,7 @@ type LayerState struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// Import takes over the legends, layers and tiles of a database that
+// Import takes over the legends, semantics, layers and tiles of a database that
 // django-raster made. The store must not have other layers or legends with
 // their ids. An import that was interrupted goes on when it is run again.
 //
@@ -97,6 +97,7 @@ type importer struct {
 	report *Report
 
 	legends  []*rasterbase.Legend
+	unused   []rasterbase.Semantics // that no legend has
 	layers   []layerRow
 	metadata map[int64]metadataRow
 	statuses map[int64]statusRow
@@ -179,12 +180,14 @@ func (im *importer) newLayer(row layerRow) *rasterbase.Layer {
 
 // save stores the legends and layers that are not there, all or nothing.
 func (im *importer) save(ctx context.Context) error {
-	err := im.st.Catalog().Update(ctx, func(tx store.Tx) error {
+	left := 0
+	err := im.st.Catalog().Update(ctx, func(tx store.Tx) (err error) {
 		im.there = map[rasterbase.LayerID]*rasterbase.Layer{}
-		for _, l := range im.legends {
-			if err := im.saveLegend(ctx, tx, l); err != nil {
-				return err
-			}
+		if err := im.saveLegends(ctx, tx); err != nil {
+			return err
+		}
+		if left, err = im.saveUnused(ctx, tx); err != nil {
+			return err
 		}
 		for _, row := range im.layers {
 			if err := im.saveLayer(ctx, tx, row); err != nil {
@@ -196,19 +199,8 @@ func (im *importer) save(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("saving the legends and layers: %w", err)
 	}
-	return nil
-}
-
-func (im *importer) saveLegend(ctx context.Context, tx store.Tx, l *rasterbase.Legend) error {
-	there, err := tx.Legends().Get(ctx, l.ID)
-	switch {
-	case errors.Is(err, store.ErrNotExist):
-		made := *l
-		return tx.Legends().Create(ctx, &made)
-	case err != nil:
-		return err
-	case !strings.EqualFold(there.Title, l.Title):
-		return taken("legend", int64(l.ID), there.Title, l.Title)
+	if left > 0 {
+		im.warn("%d semantics that no legend uses are left out: they have no name, or the store has another semantics with their id or name", left)
 	}
 	return nil
 }

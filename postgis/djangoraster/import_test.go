@@ -274,14 +274,21 @@ func checkLegends(t *testing.T, st store.Store) {
 			return err
 		}
 		if l.Title != "Cover" || len(l.Entries) != 2 || l.Entries[0].Semantics.ID != 3 || l.Entries[0].Code != "1" ||
-			l.Entries[0].Expression != "(-3.0 < x) & (x <= 1)" || l.Entries[0].Semantics.Description != "trees" {
+			l.Entries[0].Expression != "(-3.0 < x) & (x <= 1)" || l.Entries[0].Semantics.Description != "trees" || l.Entries[0].ID != 2 || l.Entries[1].ID != 1 {
 			t.Errorf("legend 7 is %+v", l)
 		}
 		if e := l.Entries[1].Expression; e == "x + 1 > 3" {
 			t.Errorf("the second expression is %s", e)
 		}
-		if l, err = tx.Legends().Get(t.Context(), 9); err == nil && (l.Title != "cover (9)" || len(l.Entries) != 1) {
+		if l, err = tx.Legends().Get(t.Context(), 9); err == nil && (l.Title != "cover (9)" || len(l.Entries) != 1 || l.Entries[0].ID != 3) {
 			t.Errorf("legend 9 is %+v", l)
+		}
+		if err != nil {
+			return err
+		}
+		s, err := tx.Semantics().Get(t.Context(), 6)
+		if err == nil && (s.Name != "Nobody" || len(s.Legends) != 0) {
+			t.Errorf("semantics 6 is %+v", s)
 		}
 		return err
 	})
@@ -390,6 +397,98 @@ func earlyDatabase(t *testing.T, st store.Store, parser *ingest.Parser) {
 	c = open(t, st, 4)
 	if !c.Revision().HasPyramid || fmt.Sprint(c.Revision().Bands[0].Histogram) != fmt.Sprint(rev.Bands[0].Histogram) {
 		t.Errorf("parsed again: %+v, before %+v", c.Revision().Bands[0], rev.Bands[0])
+	}
+}
+
+// The links of versions in between have codes.
+const linkTables = commonTables + `
+ALTER TABLE raster_rasterlayer ADD srid integer, ADD nodata varchar(100);
+CREATE TABLE raster_legendentryorder (id serial PRIMARY KEY, legend_id integer NOT NULL, legendentry_id integer NOT NULL, code varchar(100) NOT NULL);
+`
+
+func TestSharedEntries(t *testing.T) { onEach(t, sharedEntries) }
+
+// sharedEntries: an entry that stood in several legends does so here, with the
+// code that it has in each.
+func sharedEntries(t *testing.T, st store.Store, parser *ingest.Parser) {
+	d := newDjango(t, linkTables)
+	d.run(`INSERT INTO raster_legend (id, title) VALUES (2, 'A'), (4, 'B');
+		INSERT INTO raster_legendsemantics (id, name) VALUES (1, 'One'), (2, 'Two'), (3, ''), (8, 'Two');
+		INSERT INTO raster_legendentry (id, semantics_id, expression, color) VALUES (5, 2, '2', '#0000FF'), (6, 1, '1', '#00FF00'), (9, 1, '9', '#FF0000');
+		INSERT INTO raster_legendentryorder (legend_id, legendentry_id, code) VALUES (2, 5, '1'), (2, 6, '2'), (4, 6, 'a'), (4, 5, 'b'), (4, 6, 'c')`)
+	for range 2 { // the second time, nothing is to do
+		report, err := djangoraster.Import(t.Context(), d.Pool, st, djangoraster.Options{Parser: parser})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "1 semantics that no legend uses") {
+			t.Errorf("the warnings are %q", report.Warnings)
+		}
+	}
+	places := func(id rasterbase.LegendID) (out string) {
+		err := st.Catalog().View(t.Context(), func(tx store.Tx) error {
+			l, err := tx.Legends().Get(t.Context(), id)
+			if err == nil {
+				for _, e := range l.Entries {
+					out += fmt.Sprintf("%d %s %s %s, ", e.ID, e.Code, e.Semantics.Name, e.Expression)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return out
+	}
+	if got, want := places(2), "5 1 Two 2, 6 2 One 1, "; got != want {
+		t.Errorf("the first legend is %s", got)
+	}
+	// The entry that was there twice is two: the ids go on after the last one.
+	if got, want := places(4), "6 a One 1, 5 b Two 2, 7 c One 1, "; got != want {
+		t.Errorf("the second legend is %s", got)
+	}
+	err := st.Catalog().Update(t.Context(), func(tx store.Tx) error {
+		l, err := tx.Legends().Get(t.Context(), 4)
+		if err != nil {
+			return err
+		}
+		l.Entries[0].Expression = "77"
+		return tx.Legends().Update(t.Context(), l)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := places(2), "5 1 Two 2, 6 2 One 77, "; got != want {
+		t.Errorf("changed in the second, the first legend is %s", got)
+	}
+}
+
+// What other legends of the store show is not changed.
+func TestEntriesOfOthersStay(t *testing.T) { onEach(t, entriesOfOthersStay) }
+
+func entriesOfOthersStay(t *testing.T, st store.Store, parser *ingest.Parser) {
+	d := newDjango(t, linkTables)
+	d.run(`INSERT INTO raster_legend (id, title) VALUES (2, 'A');
+		INSERT INTO raster_legendsemantics (id, name) VALUES (1, 'One');
+		INSERT INTO raster_legendentry (id, semantics_id, expression, color) VALUES (5, 1, '2', '#0000FF');
+		INSERT INTO raster_legendentryorder (legend_id, legendentry_id, code) VALUES (2, 5, '1')`)
+	for what, e := range map[string]rasterbase.Entry{
+		"entry 5":     {ID: 5, Semantics: rasterbase.Semantics{ID: 40, Name: "Own"}},
+		"semantics 1": {Semantics: rasterbase.Semantics{ID: 1, Name: "Mine"}},
+	} {
+		l := &rasterbase.Legend{ID: 50, Title: "Mine", Entries: []rasterbase.Entry{e}}
+		err := st.Catalog().Update(t.Context(), func(tx store.Tx) error { return tx.Legends().Create(t.Context(), l) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = djangoraster.Import(t.Context(), d.Pool, st, djangoraster.Options{Parser: parser})
+		if rasterbase.CodeOf(err) != rasterbase.Conflict || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
+		err = st.Catalog().Update(t.Context(), func(tx store.Tx) error { return tx.Legends().Delete(t.Context(), 50) })
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

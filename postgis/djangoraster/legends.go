@@ -3,11 +3,13 @@ package djangoraster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 // place is an entry in a legend.
@@ -17,7 +19,8 @@ type place struct {
 }
 
 // readLegends reads the legends with their entries, in the order in which
-// django-raster lists them: by code, then by name.
+// django-raster lists them: by code, then by name. An entry that stood in several
+// legends does so here.
 func (im *importer) readLegends(ctx context.Context) error {
 	legends, err := readRows[legendRow](ctx, im.db, "raster_legend")
 	if err != nil {
@@ -44,31 +47,33 @@ func (im *importer) readLegends(ctx context.Context) error {
 		slices.SortStableFunc(list, func(a, b place) int {
 			return cmp.Or(cmp.Compare(a.code, b.code), cmp.Compare(semantics[a.entry.SemanticsID].Name, semantics[b.entry.SemanticsID].Name))
 		})
+		stands := map[rasterbase.EntryID]bool{}
 		for _, p := range list {
 			e, err := newEntry(p, semantics[p.entry.SemanticsID])
 			if err != nil {
 				im.warn("legend %q: the entry %q is left out: %v", l.Title, semantics[p.entry.SemanticsID].Name, err)
 				continue
 			}
-			used[e.Semantics.ID] = true
+			if stands[e.ID] {
+				e.ID = 0 // an entry is in a legend once: this is one like it
+			}
+			stands[e.ID], used[e.Semantics.ID] = true, true
 			l.Entries = append(l.Entries, e)
 		}
 		im.legends = append(im.legends, l)
 	}
-	unused := 0
 	for _, s := range semantics {
 		if !used[s.ID] {
-			unused++
+			used[s.ID] = true // rows that are alike are one
+			im.unused = append(im.unused, s)
 		}
 	}
-	if unused > 0 {
-		im.warn("%d semantics that no legend uses are left out", unused)
-	}
+	slices.SortFunc(im.unused, func(a, b rasterbase.Semantics) int { return cmp.Compare(a.ID, b.ID) })
 	return nil
 }
 
 func newEntry(p place, s rasterbase.Semantics) (e rasterbase.Entry, err error) {
-	e = rasterbase.Entry{Semantics: s, Code: p.code}
+	e = rasterbase.Entry{ID: rasterbase.EntryID(p.entry.ID), Semantics: s, Code: p.code}
 	if e.Expression, err = Expression(p.entry.Expression); err != nil {
 		return e, err
 	}
@@ -132,4 +137,92 @@ func (im *importer) readPlaces(ctx context.Context) (map[int64][]place, error) {
 		}
 	}
 	return places, nil
+}
+
+// saveLegends stores the legends that are not there.
+func (im *importer) saveLegends(ctx context.Context, tx store.Tx) error {
+	known, err := tx.Legends().List(ctx)
+	if err != nil {
+		return err
+	}
+	there := map[rasterbase.LegendID]string{}
+	entries := map[rasterbase.EntryID]string{}
+	for _, l := range known {
+		there[l.ID] = l.Title
+		for _, e := range l.Entries {
+			entries[e.ID] = e.Semantics.Name
+		}
+	}
+	var missing []*rasterbase.Legend
+	for _, l := range im.legends {
+		title, ok := there[l.ID]
+		switch {
+		case !ok:
+			missing = append(missing, l)
+		case !strings.EqualFold(title, l.Title):
+			return taken("legend", int64(l.ID), title, l.Title)
+		default: // what is there is of an import before
+			for _, e := range l.Entries {
+				delete(entries, e.ID)
+			}
+		}
+	}
+	if err := checkFree(ctx, tx, missing, entries); err != nil {
+		return err
+	}
+	for _, l := range missing {
+		made := *l
+		if err := tx.Legends().Create(ctx, &made); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFree refuses to change what other legends of the store show.
+func checkFree(ctx context.Context, tx store.Tx, legends []*rasterbase.Legend, entries map[rasterbase.EntryID]string) error {
+	for _, l := range legends {
+		for _, e := range l.Entries {
+			if name, ok := entries[e.ID]; ok {
+				return taken("entry", int64(e.ID), name, e.Semantics.Name)
+			}
+			s, err := tx.Semantics().Get(ctx, e.Semantics.ID)
+			switch {
+			case errors.Is(err, store.ErrNotExist):
+			case err != nil:
+				return err
+			case s.Name != e.Semantics.Name:
+				return taken("semantics", int64(s.ID), s.Name, e.Semantics.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// saveUnused stores the semantics that no legend has, but for those without a
+// name and those whose id or name the store has for another one, which are
+// counted.
+func (im *importer) saveUnused(ctx context.Context, tx store.Tx) (left int, err error) {
+	for _, s := range im.unused {
+		there, err := tx.Semantics().Get(ctx, s.ID)
+		switch {
+		case err == nil && there.Name == s.Name:
+			continue
+		case err == nil:
+			left++
+			continue
+		case !errors.Is(err, store.ErrNotExist):
+			return left, err
+		}
+		err = tx.Semantics().Create(ctx, &s)
+		switch rasterbase.CodeOf(err) {
+		case rasterbase.Conflict, rasterbase.Invalid:
+			left++
+		default:
+			if err != nil {
+				return left, err
+			}
+		}
+	}
+	return left, nil
 }

@@ -78,6 +78,23 @@ func (a accounts) foreign(dst accounts) (names []string) {
 	return names
 }
 
+// renamed gives the name that somebody has now who is known by a name at a
+// destination.
+func (a accounts) renamed(dst accounts) func(name string) string {
+	names := map[string]string{}
+	for _, d := range dst.users {
+		if s := a.user(d.ID); s != nil {
+			names[d.Name] = s.Name
+		}
+	}
+	return func(name string) string {
+		if now, ok := names[name]; ok {
+			return now
+		}
+		return name
+	}
+}
+
 // changed names what is not the same at the destination. When a token was used
 // for the last time does not count: a source that is served notes it all the
 // time.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
@@ -13,12 +12,14 @@ import (
 
 // lastIDs are the highest ids that a store has given, also to what was deleted.
 type lastIDs struct {
-	layer    rasterbase.LayerID
-	revision rasterbase.RevisionID
-	parse    rasterbase.ParseID
-	legend   rasterbase.LegendID
-	user     rasterbase.UserID
-	token    rasterbase.TokenID
+	layer     rasterbase.LayerID
+	revision  rasterbase.RevisionID
+	parse     rasterbase.ParseID
+	legend    rasterbase.LegendID
+	entry     rasterbase.EntryID
+	semantics rasterbase.SemanticsID
+	user      rasterbase.UserID
+	token     rasterbase.TokenID
 }
 
 // errUndo takes a transaction back that was made to see what it does.
@@ -40,7 +41,7 @@ func readLastIDs(ctx context.Context, st store.Store) (last lastIDs, err error) 
 		if err := tx.Parses().Create(ctx, &p); err != nil {
 			return err
 		}
-		leg := rasterbase.Legend{Title: rand.Text()}
+		leg := rasterbase.Legend{Title: rand.Text(), Entries: []rasterbase.Entry{{Semantics: rasterbase.Semantics{Name: rand.Text()}}}}
 		if err := tx.Legends().Create(ctx, &leg); err != nil {
 			return err
 		}
@@ -52,7 +53,8 @@ func readLastIDs(ctx context.Context, st store.Store) (last lastIDs, err error) 
 		if err := tx.Tokens().Create(ctx, &k); err != nil {
 			return err
 		}
-		last = lastIDs{l.ID - 1, r.ID - 1, p.ID - 1, leg.ID - 1, u.ID - 1, k.ID - 1}
+		e := leg.Entries[0]
+		last = lastIDs{l.ID - 1, r.ID - 1, p.ID - 1, leg.ID - 1, e.ID - 1, e.Semantics.ID - 1, u.ID - 1, k.ID - 1}
 		return errUndo
 	})
 	if !errors.Is(err, errUndo) {
@@ -79,7 +81,7 @@ func (m *mover) reserveIDs(ctx context.Context) error {
 
 // reserve creates what has these ids and deletes it again, unless it is there.
 func (last lastIDs) reserve(ctx context.Context, tx store.Tx) error {
-	if err := last.reserveLegend(ctx, tx); err != nil {
+	if err := last.reserveStyles(ctx, tx); err != nil {
 		return err
 	}
 	if err := last.reserveAccounts(ctx, tx); err != nil {
@@ -95,18 +97,6 @@ func missing(id int64, err error) (bool, error) {
 		return id > 0, nil
 	}
 	return false, err
-}
-
-func (last lastIDs) reserveLegend(ctx context.Context, tx store.Tx) error {
-	_, err := tx.Legends().Get(ctx, last.legend)
-	if none, err := missing(int64(last.legend), err); err != nil || !none {
-		return err
-	}
-	l := rasterbase.Legend{ID: last.legend, Title: rand.Text()}
-	if err := tx.Legends().Create(ctx, &l); err != nil {
-		return err
-	}
-	return tx.Legends().Delete(ctx, l.ID)
 }
 
 // reserveLayer reserves the ids of a layer, a revision and a parse.
@@ -141,43 +131,6 @@ func (last lastIDs) reserveLayer(ctx context.Context, tx store.Tx) error {
 		}
 	}
 	return tx.Layers().Delete(ctx, l.ID)
-}
-
-// legends copies all legends, and brings those up to date that an earlier run
-// had moved; checkDestination has seen that they may be.
-func (m *mover) legends(ctx context.Context, src *inventory) error {
-	err := m.to.Catalog().Update(ctx, func(tx store.Tx) error {
-		for _, s := range src.legends {
-			if err := putLegend(ctx, tx, s); err != nil {
-				return fmt.Errorf("moving %s: %w", legendName(s), err)
-			}
-		}
-		return nil
-	})
-	return err
-}
-
-func putLegend(ctx context.Context, tx store.Tx, src *rasterbase.Legend) error {
-	n := *src
-	n.Entries = slices.Clone(src.Entries)
-	dst, err := tx.Legends().Get(ctx, src.ID)
-	switch {
-	case errors.Is(err, store.ErrNotExist):
-		return tx.Legends().Create(ctx, &n)
-	case err != nil:
-		return err
-	case difference(src, dst, legendFields...) == "":
-		return nil
-	}
-	// An update makes no semantics that have an id already; a legend does.
-	carrier := rasterbase.Legend{Title: rand.Text(), Entries: slices.Clone(src.Entries)}
-	if err := tx.Legends().Create(ctx, &carrier); err != nil {
-		return err
-	}
-	if err := tx.Legends().Delete(ctx, carrier.ID); err != nil {
-		return err
-	}
-	return tx.Legends().Update(ctx, &n)
 }
 
 // layer moves one layer, as it was when the move began, with the revision that

@@ -191,7 +191,8 @@ func addUsers(t *testing.T, s store.Store) {
 	})
 }
 
-// addLegends adds legends that share a semantics, and gives one's id.
+// addLegends adds legends that share a semantics and an entry, a gradient, and
+// what people keep, and gives one's id.
 func addLegends(t *testing.T, s store.Store) rasterbase.LegendID {
 	t.Helper()
 	water := rasterbase.Semantics{Name: "Water", Description: "wet", Keyword: "h2o"}
@@ -199,12 +200,22 @@ func addLegends(t *testing.T, s store.Store) rasterbase.LegendID {
 		{Semantics: rasterbase.Semantics{Name: "Earth"}, Expression: "1", Color: rasterbase.Color{R: 200, A: 255}, Code: "1.1"},
 		{Semantics: water, Expression: "(2 < x) & (x <= 7)", Color: rasterbase.Color{B: 200, A: 17}},
 	}}
-	gone := rasterbase.Legend{Title: "gone"}
+	gone := rasterbase.Legend{Title: "gone", Entries: []rasterbase.Entry{{Expression: "0"}}} // its semantics stays
 	two := rasterbase.Legend{Title: "Two", Entries: []rasterbase.Entry{{Semantics: rasterbase.Semantics{Name: "Water"}, Expression: "x"}}}
+	low := -1.5
+	gradient := rasterbase.Legend{Title: "Gradient", Gradient: &rasterbase.Gradient{Interpolation: rasterbase.Discrete, Relative: true, Min: &low,
+		Stops: []rasterbase.Stop{{At: 1.0 / 3, Color: rasterbase.Color{G: 1, A: 2}, Name: "größe"}, {At: math.Inf(1)}}}}
 	update(t, s, func(tx store.Tx) error {
-		return errors.Join(tx.Legends().Create(t.Context(), &gone), tx.Legends().Create(t.Context(), &one),
+		err := errors.Join(tx.Legends().Create(t.Context(), &gone), tx.Legends().Create(t.Context(), &one),
 			tx.Legends().Create(t.Context(), &rasterbase.Legend{Title: "Empty"}), tx.Legends().Create(t.Context(), &two),
-			tx.Legends().Delete(t.Context(), gone.ID))
+			tx.Legends().Delete(t.Context(), gone.ID), tx.Legends().Create(t.Context(), &gradient),
+			tx.Semantics().Create(t.Context(), &rasterbase.Semantics{Name: "Unused", Keyword: "u"}),
+			tx.Colormaps().Put(t.Context(), &rasterbase.UserColormap{Owner: "bob", Name: "Größe", JSON: []byte("{\"1\": \"#FF0000\"}\x00")}),
+			tx.Colormaps().Put(t.Context(), &rasterbase.UserColormap{Owner: "a host's", Name: "x"}))
+		shared := one.Entries[1]
+		shared.Code = "other"
+		two.Entries = []rasterbase.Entry{shared, two.Entries[0]}
+		return errors.Join(err, tx.Legends().Update(t.Context(), &two))
 	})
 	return one.ID
 }
@@ -309,6 +320,16 @@ func dump(t *testing.T, s store.Store) string {
 		for _, l := range legends {
 			line("legend", *l)
 		}
+		semantics, err := tx.Semantics().List(t.Context())
+		must(t, err)
+		for _, m := range semantics {
+			line("semantics", m.Semantics)
+		}
+		colormaps, err := tx.Colormaps().List(t.Context(), "")
+		must(t, err)
+		for _, m := range colormaps {
+			line("colormap", *m)
+		}
 		layers, _, err := tx.Layers().Find(t.Context(), store.LayerFilter{})
 		must(t, err)
 		for _, l := range layers {
@@ -388,6 +409,15 @@ func printed(v any) string {
 		nodata, zoom := v.Settings.Nodata, v.Settings.MaxZoom
 		v.Settings.Nodata, v.Settings.MaxZoom = nil, nil
 		return fmt.Sprintf("%+v", v) + pointed(nodata) + pointed(zoom)
+	case rasterbase.Legend:
+		out := pointed(v.Gradient)
+		if g := v.Gradient; g != nil {
+			n := *g
+			n.Min, n.Max = nil, nil
+			out = fmt.Sprintf(" %+v", n) + pointed(g.Min) + pointed(g.Max)
+		}
+		v.Gradient = nil
+		return fmt.Sprintf("%d %s %+v", v.ID, v.Title, v.Entries) + out + fmt.Sprintf(" Updated:%v", v.Updated)
 	case rasterbase.Revision:
 		out := pointed(v.Settings.Nodata) + pointed(v.Settings.MaxZoom)
 		v.Settings.Nodata, v.Settings.MaxZoom = nil, nil

@@ -14,8 +14,8 @@ import (
 
 // inventory is what a catalog has at one moment, without revisions.
 type inventory struct {
-	legends  []*rasterbase.Legend // by id
-	layers   []*rasterbase.Layer  // by id
+	styles   styles
+	layers   []*rasterbase.Layer // by id
 	latest   map[rasterbase.LayerID]*rasterbase.Parse
 	accounts accounts
 	uploads  int
@@ -24,7 +24,7 @@ type inventory struct {
 func readInventory(ctx context.Context, st store.Store) (in *inventory, err error) {
 	err = st.Catalog().View(ctx, func(tx store.Tx) error {
 		in = &inventory{latest: map[rasterbase.LayerID]*rasterbase.Parse{}}
-		if in.legends, err = tx.Legends().List(ctx); err != nil {
+		if in.styles, err = readStyles(ctx, tx); err != nil {
 			return err
 		}
 		if in.accounts, err = readAccounts(ctx, tx); err != nil {
@@ -52,7 +52,6 @@ func readInventory(ctx context.Context, st store.Store) (in *inventory, err erro
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(in.legends, func(a, b *rasterbase.Legend) int { return cmp.Compare(a.ID, b.ID) })
 	return in, nil
 }
 
@@ -62,14 +61,6 @@ func (in *inventory) layer(id rasterbase.LayerID) *rasterbase.Layer {
 		return nil
 	}
 	return in.layers[i]
-}
-
-func (in *inventory) legend(id rasterbase.LegendID) *rasterbase.Legend {
-	i, found := slices.BinarySearchFunc(in.legends, id, func(l *rasterbase.Legend, id rasterbase.LegendID) int { return cmp.Compare(l.ID, id) })
-	if !found {
-		return nil
-	}
-	return in.legends[i]
 }
 
 // parsing lists the layers whose parse has not ended.
@@ -84,8 +75,6 @@ func (in *inventory) parsing() (names []string, one rasterbase.LayerID) {
 }
 
 func layerName(l *rasterbase.Layer) string { return fmt.Sprintf("layer %d (%s)", l.ID, l.Name) }
-
-func legendName(l *rasterbase.Legend) string { return fmt.Sprintf("legend %d (%s)", l.ID, l.Title) }
 
 // checkParsed refuses a source in which a parse has not ended: what it will
 // publish could not be moved.
@@ -130,8 +119,9 @@ func layerDifference(src, dst *rasterbase.Layer) string {
 // checkDestination refuses a destination that holds what no move from this
 // source has put there. What was changed at the source since an earlier move is
 // brought over: a layer is known by its id and the time of its creation, and
-// when there is such a layer and nothing foreign, a legend by its id. A user and
-// a token are known by what cannot be changed of them.
+// when there is such a layer and nothing foreign, a legend and a semantics by
+// their ids, and a colormap by its owner and name. A user and a token are known
+// by what cannot be changed of them.
 func checkDestination(src, dst *inventory) error {
 	var foreign []string
 	moved := false
@@ -147,14 +137,7 @@ func checkDestination(src, dst *inventory) error {
 			moved = true
 		}
 	}
-	for _, d := range dst.legends {
-		switch s := src.legend(d.ID); {
-		case s == nil:
-			foreign = append(foreign, legendName(d)+", which the source has not")
-		case difference(s, d, legendFields...) != "" && !(moved && d.Updated.Before(s.Updated)):
-			foreign = append(foreign, legendName(d)+", which is not as the source's")
-		}
-	}
+	foreign = append(foreign, src.styles.foreign(dst.styles, moved, src.accounts.renamed(dst.accounts))...)
 	foreign = append(foreign, src.accounts.foreign(dst.accounts)...)
 	if len(foreign) == 0 {
 		return nil
@@ -183,16 +166,7 @@ func (m *mover) checkEqual(src, dst *inventory) error {
 			changed = append(changed, layerName(d)+" was deleted")
 		}
 	}
-	for _, s := range src.legends {
-		if d := dst.legend(s.ID); d == nil || difference(s, d, legendFields...) != "" {
-			changed = append(changed, legendName(s)+" is new or another")
-		}
-	}
-	for _, d := range dst.legends {
-		if src.legend(d.ID) == nil {
-			changed = append(changed, legendName(d)+" was deleted")
-		}
-	}
+	changed = append(changed, src.styles.changed(dst.styles)...)
 	changed = append(changed, src.accounts.changed(dst.accounts)...)
 	if len(changed) == 0 {
 		return nil

@@ -1,13 +1,13 @@
 // Package move copies everything of one store into another, of whichever
-// backends: users with their tokens, legends with their semantics, layers with
-// their settings, source files, parses and logs, and of each layer the published
-// revision with its summaries and tiles. Ids stay what they are, since URLs and
-// foreign keys hold them. Afterwards every tile is read back from both and
-// compared.
+// backends: users with their tokens, legends with their entries and semantics,
+// the colormaps that people keep, layers with their settings, source files,
+// parses and logs, and of each layer the published revision with its summaries
+// and tiles. Ids stay what they are, since URLs and foreign keys hold them.
+// Afterwards every tile is read back from both and compared.
 //
 // What is not moved: jobs, which are work under way or the history of what
 // ended; uploads that are not yet the source of a layer, of which a warning
-// tells; revisions that are not published; semantics that no legend uses.
+// tells; revisions that are not published.
 //
 // The source may be served meanwhile and is not changed. A layer that is parsed
 // anew while it is read is taken in its new revision. The destination must not
@@ -77,6 +77,8 @@ type Report struct {
 	Users        int
 	Tokens       int
 	Legends      int
+	Semantics    int
+	Colormaps    int // that people keep
 	Layers       int
 	Unpublished  int // of Layers: those without a published revision, and so without tiles
 	AlreadyThere int // of Layers: those whose tiles an earlier run had moved
@@ -155,7 +157,7 @@ func (m *mover) run(ctx context.Context) error {
 	if err := m.accounts(ctx, src.accounts); err != nil {
 		return err
 	}
-	if err := m.legends(ctx, src); err != nil {
+	if err := m.styles(ctx, src.styles); err != nil {
 		return err
 	}
 	m.now.Of = len(src.layers)
@@ -184,7 +186,8 @@ func (m *mover) finish(ctx context.Context) error {
 		return fmt.Errorf("reading the destination again: %w", err)
 	}
 	m.report.Users, m.report.Tokens = len(dst.accounts.users), len(dst.accounts.tokens)
-	m.report.Legends, m.report.Layers = len(dst.legends), len(dst.layers)
+	m.report.Legends, m.report.Layers = len(dst.styles.legends), len(dst.layers)
+	m.report.Semantics, m.report.Colormaps = len(dst.styles.semantics), len(dst.styles.colormaps)
 	m.warnOfUploads(src.uploads)
 	return m.checkEqual(src, dst)
 }

@@ -44,7 +44,7 @@ func checkReport(t *testing.T, r *move.Report, dumped string) {
 	t.Helper()
 	lines := func(what string) int { return strings.Count("\n"+dumped, "\n"+what) }
 	for what, n := range map[string]int{
-		"user: ": r.Users, "token: ": r.Tokens, "legend: ": r.Legends, "layer: ": r.Layers, "revision: ": r.Layers - r.Unpublished, "parse: ": r.Parses, "file ": r.Files,
+		"user: ": r.Users, "token: ": r.Tokens, "legend: ": r.Legends, "semantics: ": r.Semantics, "colormap: ": r.Colormaps, "layer: ": r.Layers, "revision: ": r.Layers - r.Unpublished, "parse: ": r.Parses, "file ": r.Files,
 		"tile: ": int(r.Tiles), "summaries: ": int(r.SummaryPages),
 	} {
 		if n != lines(what) || n == 0 {
@@ -64,7 +64,7 @@ func TestIDsAreNotGivenAgain(t *testing.T) {
 			// The last of everything is deleted again.
 			last := add(t, a, land("last"))
 			addParse(t, a, last.ID, rasterbase.Finished, last.Published)
-			leg := rasterbase.Legend{Title: "last"}
+			leg := rasterbase.Legend{Title: "last", Entries: []rasterbase.Entry{{Semantics: rasterbase.Semantics{Name: "last"}}}}
 			var parse rasterbase.ParseID
 			update(t, a, func(tx store.Tx) error {
 				p, err := tx.Parses().Latest(t.Context(), last.ID)
@@ -72,13 +72,14 @@ func TestIDsAreNotGivenAgain(t *testing.T) {
 				parse = p.ID
 				must(t, tx.Legends().Create(t.Context(), &leg))
 				must(t, tx.Legends().Delete(t.Context(), leg.ID))
+				must(t, tx.Semantics().Delete(t.Context(), leg.Entries[0].Semantics.ID))
 				return tx.Layers().Delete(t.Context(), last.ID)
 			})
 			_, err := move.Run(t.Context(), a, b, move.Options{})
 			must(t, err)
 			next := add(t, b, land("next"))
 			addParse(t, b, next.ID, rasterbase.Finished, next.Published)
-			again := rasterbase.Legend{Title: "next"}
+			again := rasterbase.Legend{Title: "next", Entries: []rasterbase.Entry{{Semantics: rasterbase.Semantics{Name: "next"}}}}
 			update(t, b, func(tx store.Tx) error {
 				p, err := tx.Parses().Latest(t.Context(), next.ID)
 				must(t, err)
@@ -86,6 +87,9 @@ func TestIDsAreNotGivenAgain(t *testing.T) {
 				if next.ID <= last.ID || next.Published <= last.Published || p.ID <= parse || again.ID <= leg.ID {
 					t.Errorf("new at the destination: layer %d, revision %d, parse %d, legend %d; the source had given %d, %d, %d, %d",
 						next.ID, next.Published, p.ID, again.ID, last.ID, last.Published, parse, leg.ID)
+				}
+				if got, given := again.Entries[0], leg.Entries[0]; got.ID <= given.ID || got.Semantics.ID <= given.Semantics.ID {
+					t.Errorf("new at the destination: entry %d, semantics %d; the source had given %d, %d", got.ID, got.Semantics.ID, given.ID, given.Semantics.ID)
 				}
 				return nil
 			})

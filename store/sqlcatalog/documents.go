@@ -104,3 +104,41 @@ func decodeRevision(b []byte, r *rasterbase.Revision) error {
 	}
 	return nil
 }
+
+// gradientDocument is the stored form of a gradient. A stop can be at infinity.
+type gradientDocument struct {
+	Colormap      string                   `json:"colormap,omitempty"`
+	Stops         []stopDocument           `json:"stops,omitempty"`
+	Interpolation rasterbase.Interpolation `json:"interpolation,omitempty"`
+	Relative      bool                     `json:"relative,omitempty"`
+	Min           *rasterbase.Float        `json:"min,omitempty"`
+	Max           *rasterbase.Float        `json:"max,omitempty"`
+}
+
+type stopDocument struct {
+	At    rasterbase.Float `json:"at"`
+	Color rasterbase.Color `json:"color"`
+	Name  string           `json:"name,omitempty"`
+}
+
+func gradientDocumentOf(g *rasterbase.Gradient) gradientDocument {
+	d := gradientDocument{Colormap: g.Colormap, Interpolation: g.Interpolation, Relative: g.Relative,
+		Min: (*rasterbase.Float)(g.Min), Max: (*rasterbase.Float)(g.Max)}
+	for _, s := range g.Stops {
+		d.Stops = append(d.Stops, stopDocument{rasterbase.Float(s.At), s.Color, s.Name})
+	}
+	return d
+}
+
+func decodeGradient(b []byte) (*rasterbase.Gradient, error) {
+	var d gradientDocument
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("decoding a gradient: %w", err)
+	}
+	g := &rasterbase.Gradient{Colormap: d.Colormap, Interpolation: d.Interpolation, Relative: d.Relative,
+		Min: (*float64)(d.Min), Max: (*float64)(d.Max)}
+	for _, s := range d.Stops {
+		g.Stops = append(g.Stops, rasterbase.Stop{At: float64(s.At), Color: s.Color, Name: s.Name})
+	}
+	return g, nil
+}

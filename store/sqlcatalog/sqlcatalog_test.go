@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,10 +117,36 @@ func TestArguments(t *testing.T) {
 	_ = tx.Users().Update(ctx, &rasterbase.User{ID: 1, Name: "u", Role: rasterbase.Editor})
 	_ = tx.Tokens().Update(ctx, &rasterbase.Token{ID: 1, Expires: time.Now()})
 	_ = tx.Uploads().Update(ctx, &rasterbase.Upload{ID: "u", Size: 1})
+	_ = tx.Colormaps().Put(ctx, &rasterbase.UserColormap{Owner: "o", Name: "n"})
+	_ = putRows(ctx, tx, make([]content, 3000), content.values, `INSERT INTO @entries (semantics_id, expression, color) VALUES`, ``)
 	got := tx.plain([]any{int8(1), uint16(2), rasterbase.LayerID(3), 4, rasterbase.Mask, "a\x00\xff", time.Time{}, nil, []byte{0}, true})
 	want := []any{int64(1), int64(2), int64(3), int64(4), "mask", "a\uFFFD\uFFFD", nil, nil, []byte{0}, true}
 	if fmt.Sprintf("%#v", got) != fmt.Sprintf("%#v", want) {
 		t.Errorf("the arguments are %#v", got)
+	}
+}
+
+// Parts of a list are the list, and there are few lengths of them.
+func TestBatches(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := make([]int, rapid.IntRange(0, 5*mostRows).Draw(t, "length"))
+		for i := range list {
+			list[i] = i
+		}
+		var got []int
+		err := batches(list, func(part []int) error {
+			if n := len(part); n&(n-1) != 0 || n == 0 || n > mostRows {
+				t.Errorf("a part has length %d", n)
+			}
+			got = append(got, part...)
+			return nil
+		})
+		if err != nil || !slices.Equal(got, list) {
+			t.Errorf("%d of %d are in parts (%v)", len(got), len(list), err)
+		}
+	})
+	if got := marks(2, 3); got != "(?, ?), (?, ?), (?, ?)" {
+		t.Errorf("the placeholders are %s", got)
 	}
 }
 

@@ -21,14 +21,20 @@ type Catalog struct {
 	d Dialect
 
 	mu    sync.Mutex // for writing forms
-	forms atomic.Pointer[map[string]string]
+	forms atomic.Pointer[map[string]form]
+}
+
+// form is a query as the dialect writes it.
+type form struct {
+	text  string
+	shown bool // it changes what tiles are drawn from
 }
 
 // New makes a catalog. Time, IsUnique, IsNoRows, InTexts, InIDs and Position of
 // the dialect must be set.
 func New(d Dialect) *Catalog {
 	c := &Catalog{d: d.withDefaults()}
-	c.forms.Store(&map[string]string{})
+	c.forms.Store(&map[string]form{})
 	return c
 }
 
@@ -38,11 +44,11 @@ func (c *Catalog) Tx(conn Conn) *Tx { return &Tx{c: c, conn: conn} }
 
 // form gives a query as the dialect writes it. There are not many queries, and
 // each is rewritten once.
-func (c *Catalog) form(query string) string {
+func (c *Catalog) form(query string) form {
 	if f, ok := (*c.forms.Load())[query]; ok {
 		return f
 	}
-	f := c.d.rewrite(query)
+	f := form{c.d.rewrite(query), shown.MatchString(query)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	forms := maps.Clone(*c.forms.Load())
@@ -85,6 +91,7 @@ type Tx struct {
 	c                *Catalog
 	conn             Conn
 	added, cancelled bool
+	changed          bool
 	before           []func() // each puts back what the transaction set
 }
 
@@ -99,8 +106,14 @@ func (t *Tx) Revisions() store.Revisions { return revisions{t} }
 // Parses keeps parses and their logs.
 func (t *Tx) Parses() store.Parses { return parses{t} }
 
-// Legends keeps legends and semantics.
+// Legends keeps legends and entries.
 func (t *Tx) Legends() store.Legends { return legends{t} }
+
+// Semantics keeps what entries mean.
+func (t *Tx) Semantics() store.Semantics { return semantics{t} }
+
+// Colormaps keeps the colormaps of people.
+func (t *Tx) Colormaps() store.Colormaps { return colormaps{t} }
 
 // Jobs keeps jobs.
 func (t *Tx) Jobs() store.Jobs { return jobs{t} }
@@ -142,19 +155,26 @@ func set[T any](t *Tx, v *T, to T) {
 // now is the current time as it is stored: in UTC, to the microsecond.
 func (t *Tx) now() time.Time { return stored(t.c.d.Now()) }
 
+// form gives a query as the dialect writes it, and notes what it will do.
+func (t *Tx) form(query string) string {
+	f := t.c.form(query)
+	t.changed = t.changed || f.shown
+	return f.text
+}
+
 // exec runs a statement and gives how many rows it changed.
 func (t *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	return t.conn.Exec(ctx, t.c.form(query), t.plain(args)...)
+	return t.conn.Exec(ctx, t.form(query), t.plain(args)...)
 }
 
 // row reads the one row of a query.
 func (t *Tx) row(ctx context.Context, query string, args ...any) Row {
-	return t.conn.QueryRow(ctx, t.c.form(query), t.plain(args)...)
+	return t.conn.QueryRow(ctx, t.form(query), t.plain(args)...)
 }
 
 // collect reads all rows of a query.
 func collect[T any](ctx context.Context, t *Tx, scan func(Row) (T, error), query string, args ...any) (out []T, err error) {
-	rows, err := t.conn.Query(ctx, t.c.form(query), t.plain(args)...)
+	rows, err := t.conn.Query(ctx, t.form(query), t.plain(args)...)
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,13 @@ func (x users) Update(ctx context.Context, u *rasterbase.User) error {
 	if err := x.checkName(ctx, u.Name, u.ID); err != nil {
 		return err
 	}
+	was, err := x.Get(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	if err := (colormaps{x.Tx}).give(ctx, was.Name, u.Name); err != nil {
+		return fmt.Errorf("storing user %q: %w", u.Name, err)
+	}
 	n, err := x.exec(ctx, `UPDATE @users SET name = ?, name_key = ?, role = ? WHERE id = ?`, u.Name, caseless(u.Name), u.Role, u.ID)
 	if err != nil {
 		return x.conflict(err, fmt.Sprintf("storing user %q", u.Name), "name")
@@ -99,6 +106,13 @@ func (x users) Update(ctx context.Context, u *rasterbase.User) error {
 }
 
 func (x users) Delete(ctx context.Context, id rasterbase.UserID) error {
+	was, err := x.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := (colormaps{x.Tx}).drop(ctx, was.Name); err != nil { // another user may get the name
+		return fmt.Errorf("deleting user %d: %w", id, err)
+	}
 	n, err := x.exec(ctx, `DELETE FROM @users WHERE id = ?`, id)
 	if err != nil {
 		return fmt.Errorf("deleting user %d: %w", id, err)

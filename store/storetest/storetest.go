@@ -35,6 +35,7 @@ type Again interface {
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	t.Run("Tiles", func(t *testing.T) { Tiles(t, open) })
 	t.Run("Catalog", func(t *testing.T) { Catalog(t, open) })
+	t.Run("Generation", func(t *testing.T) { Generation(t, open) })
 	t.Run("Sources", func(t *testing.T) { Sources(t, open) })
 	t.Run("Queue", func(t *testing.T) { Queue(t, open) })
 }
