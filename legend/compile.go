@@ -16,17 +16,42 @@ const (
 	maxTableWork = 1 << 22
 )
 
-// Compile makes the colormap of a legend for pixels of a type. Its colour for
-// every valid value is that of the last entry that matches. Types of up to 16
-// bits get a table, and so does a legend of numbers alone for the whole numbers
-// between its smallest and its largest, if they are at most 65,536; on floats
-// between 0 and its largest, if none is negative. The error
-// is that of [Validate].
+// maxSteps is the largest number of steps of a colormap.
+const maxSteps = 1<<16 - 2
+
+// Compile makes the colormap of a legend for pixels of a type.
+//
+// The colour for every valid value is that of the last entry that matches, in the
+// order of [Order]. Types of up to 16 bits get a table, and so does a legend of
+// numbers alone for the whole numbers between its smallest and its largest, if
+// they are at most 65,536; on floats between 0 and its largest, if none is
+// negative. Entries that compare x with constants become steps.
+//
+// A linear gradient mixes red, green, blue and alpha of two stops each by itself,
+// without multiplying with alpha, and rounds to the nearest, up from the half; of
+// several stops at one place the last colours that place, and the first what lies
+// below. A named colormap divides its range into as many equal steps as it has
+// colours, as matplotlib does; values outside take the nearer end. A range from a
+// larger value to a smaller one turns the colours around; a range of one value
+// gives every value the colour of its middle. All of this is exact: the table of
+// a type of up to 16 bits, and the steps of others, give each value the colour
+// that the rule gives it. On float32 pixels stops are rounded to float32. A
+// relative gradient without Min and Max is an error: see [Fit].
+//
+// NaN and the infinities are never valid, and transparent. The error is that of
+// [Validate].
 func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap, error) {
 	rules, err := newRules(l, t == rasterbase.Float32)
 	if err != nil {
 		return nil, err
 	}
+	if l.Gradient != nil {
+		return compileGradient(l.Gradient, t)
+	}
+	return compileRules(rules, t), nil
+}
+
+func compileRules(rules []rule, t rasterbase.PixelType) *rasterbase.Colormap {
 	c := newClassifier(rules)
 	m := &rasterbase.Colormap{}
 	switch {
@@ -34,7 +59,7 @@ func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap
 		lo, hi := t.Range()
 		if float64(len(c.opaque))*(hi-lo+1) <= maxTableWork {
 			m.First, m.Table = trim(int(lo), c.table(int(lo), int(hi)))
-			return m, nil
+			return m
 		}
 	case len(c.breaks) > 0 && c.numbersOnly():
 		lo, hi := math.Ceil(c.breaks[0]), math.Floor(c.breaks[len(c.breaks)-1])
@@ -47,14 +72,19 @@ func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap
 			break
 		}
 		if hi-lo >= 0 && hi-lo < maxTable && math.Abs(lo) < 1<<53 && math.Abs(hi) < 1<<53 {
-			m.First, m.Table = int(lo), c.table(int(lo), int(hi))
 			if !slices.ContainsFunc(c.breaks, func(v float64) bool { return v != math.Trunc(v) }) {
-				return m, nil // nothing else has a colour
+				m.First, m.Table = int(lo), c.table(int(lo), int(hi))
+				return m // nothing else has a colour
 			}
 		}
 	}
-	m.Func = c.at
-	return m, nil
+	if len(c.opaque) == 0 {
+		m.Steps = c.steps()
+	}
+	if m.Steps == nil {
+		m.Func = c.at
+	}
+	return m
 }
 
 // trim drops the transparent ends of a table.
@@ -92,12 +122,8 @@ func newClassifier(rules []rule) *classifier {
 	c := &classifier{rules: rules}
 	own := make([][]float64, len(rules))
 	for i := range rules {
-		r := &rules[i]
-		if r.formula == nil {
-			own[i] = []float64{r.number}
-		} else if b, ok := r.formula.Breaks(); ok {
-			own[i] = b
-		} else {
+		var ok bool
+		if own[i], ok = rules[i].breaks(); !ok {
 			c.opaque = append(c.opaque, i)
 			continue
 		}
@@ -122,22 +148,32 @@ func newClassifier(rules []rule) *classifier {
 // paint gives rule i the cells where it matches and that no later rule has. own
 // are the rule's breaks.
 func (c *classifier) paint(p *painter, i int, own []float64) {
-	r := &c.rules[i]
+	c.spans(&c.rules[i], own, func(from, to int) { p.fill(from, to, i) })
+}
+
+// spans tells the runs of cells, rising, in which a rule matches, by a value of
+// each: the rule itself has no break among them. own are the rule's breaks.
+func (c *classifier) spans(r *rule, own []float64, visit func(from, to int)) {
 	if r.formula == nil {
 		if !math.IsInf(r.number, 0) {
 			at := c.cell(r.number)
-			p.fill(at, at, i)
+			visit(at, at)
 		}
 		return
+	}
+	visitIf := func(sample float64, from, to int) {
+		if from <= to && !math.IsNaN(sample) && r.matches(sample) {
+			visit(from, to)
+		}
 	}
 	lowest, from := math.Inf(-1), 0
 	for _, b := range own {
 		at := c.cell(b)
-		p.fillIf(r, between(lowest, b), from, at-1, i)
-		p.fillIf(r, b, at, at, i)
+		visitIf(between(lowest, b), from, at-1)
+		visitIf(b, at, at)
 		lowest, from = b, at+1
 	}
-	p.fillIf(r, between(lowest, math.Inf(1)), from, len(c.cells)-1, i)
+	visitIf(between(lowest, math.Inf(1)), from, len(c.cells)-1)
 }
 
 // between is a finite number between two others, NaN when there is none.
@@ -269,13 +305,5 @@ func (p *painter) fill(from, to, rule int) {
 	for i := p.next(from); i <= to; i = p.next(i) {
 		p.cells[i] = int32(rule + 1)
 		p.free[i] = int32(i + 1)
-	}
-}
-
-// fillIf fills if the rule matches the sample, which stands for all its cells.
-// The rule itself has no break among them.
-func (p *painter) fillIf(r *rule, sample float64, from, to, rule int) {
-	if from <= to && !math.IsNaN(sample) && r.matches(sample) {
-		p.fill(from, to, rule)
 	}
 }

@@ -2,34 +2,55 @@ package legend
 
 import (
 	"bytes"
-	"encoding/csv"
+	"cmp"
+	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rasterbase/rasterbase"
 )
+
+// fileForms are the extensions of the files that legends are read from and
+// written to.
+const fileForms = ".json, .csv, .clr, .txt, .qml"
+
+// ReadOptions say how a legend's file is read where it does not say so itself.
+type ReadOptions struct {
+	// Interpolation is how the values between those of a colour text, or of a CSV
+	// file with the column value, are coloured. Empty: exact, each value by itself;
+	// linear where values are in percent, as gdaldem draws them.
+	Interpolation rasterbase.Interpolation
+}
 
 // ReadFile reads a legend from a file's content by the extension of its name,
 // and titles it with the name:
 //
 //	.json         see [ParseJSON]
 //	.clr, .txt    colour text of GDAL, ESRI and QGIS: "value r g b [a] [name]" on each line
-//	.csv          a header and the columns value or expression; color, or r, g, b and
-//	              perhaps a; and perhaps name or label, and code
-//	.qml          QGIS style: paletted, or singleband pseudocolor, exact or discrete
+//	.csv          a header and the columns value, expression or stop; color, or r, g, b
+//	              and perhaps a; and perhaps name or label, code, description, keyword;
+//	              a gradient also has interpolation, min, max, or colormap alone
+//	.qml          QGIS style: paletted, singleband pseudocolor, singleband gray
 //
-// Colours between values (interpolation) and values in percent are refused.
-// Errors have the code invalid and name the line where there is one.
+// Exact colours become entries of one value, discrete ones entries of ranges, and
+// interpolated ones a gradient. Values in percent are shares of the layer's range.
+// Errors have the code invalid, unsupported or too large, the field legend, and
+// name the line where there is one.
 func ReadFile(name string, b []byte) (*rasterbase.Legend, error) {
+	return ReadFileWith(name, b, ReadOptions{})
+}
+
+// ReadFileWith is [ReadFile] with options.
+func ReadFileWith(name string, b []byte, o ReadOptions) (*rasterbase.Legend, error) {
 	if err := checkSize(b); err != nil {
 		return nil, err
 	}
 	base := path.Base(strings.ReplaceAll(name, `\`, "/"))
 	ext := strings.ToLower(path.Ext(base))
-	l, err := readFile(strings.TrimSuffix(base, path.Ext(base)), ext, bytes.TrimPrefix(b, []byte("\uFEFF")))
+	l, err := readFile(strings.TrimSuffix(base, path.Ext(base)), ext, bytes.TrimPrefix(b, []byte("\uFEFF")), o)
 	if err != nil {
 		e := rasterbase.Errorf(rasterbase.CodeOf(err), "legend %s: %w", base, err)
 		if e.Code == rasterbase.Internal {
@@ -37,134 +58,154 @@ func ReadFile(name string, b []byte) (*rasterbase.Legend, error) {
 		}
 		return nil, e.WithField("legend")
 	}
-	if len(l.Entries) == 0 {
+	if len(l.Entries) == 0 && l.Gradient == nil {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "legend %s has no entries", base).WithField("legend")
 	}
 	return l, nil
 }
 
-func readFile(title, ext string, b []byte) (*rasterbase.Legend, error) {
-	var entries []rasterbase.Entry
+func readFile(title, ext string, b []byte, o ReadOptions) (*rasterbase.Legend, error) {
+	switch o.Interpolation {
+	case "", rasterbase.Linear, rasterbase.Discrete, rasterbase.Exact:
+	default:
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%.40q is not an interpolation", string(o.Interpolation)).
+			WithHint("one of linear, discrete, exact")
+	}
+	var l *rasterbase.Legend
 	var err error
 	switch ext {
 	case ".json":
 		return ParseJSON(title, b)
 	case ".clr", ".txt":
-		entries, err = readColorText(string(b))
+		l, err = readColorText(string(b), o)
 	case ".csv":
-		entries, err = readCSV(b)
+		l, err = readCSV(b, o)
 	case ".qml":
-		entries, err = readQML(b)
+		l, err = readQML(b)
 	default:
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "the extension %q is not that of a legend", ext).
-			WithHint("one of .json, .clr, .txt, .csv, .qml")
+			WithHint("one of %s", fileForms)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l := &rasterbase.Legend{Title: title, Entries: entries}
+	l.Title = title
 	if err := Validate(l); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// readColorText reads the lines of a colour text file.
-func readColorText(s string) ([]rasterbase.Entry, error) {
-	if !utf8.ValidString(s) {
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "the text is not UTF-8")
-	}
-	var entries []rasterbase.Entry
-	number := 0
-	for line := range strings.Lines(s) {
-		number++
-		line = strings.TrimSpace(line)
-		if mode, ok := strings.CutPrefix(line, "INTERPOLATION:"); ok {
-			if mode != "EXACT" {
-				return nil, rasterbase.Errorf(rasterbase.Unsupported, "line %d: colours between values (%.40s) are not supported", number, mode).
-					WithHint("export the style with exact interpolation")
-			}
-			continue
-		}
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		e, skip, err := readColorLine(line)
-		if err != nil {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "line %d: %w", number, err)
-		}
-		if !skip {
-			entries = append(entries, e)
-		}
-	}
-	return entries, nil
+// colorItem is a colour of a file at a value. Of discrete ones the value is the
+// upper end of what is coloured, which belongs to it unless below is true.
+type colorItem struct {
+	value   float64 // +Inf is the open end of discrete ones
+	percent bool    // a share of the layer's range, 0 to 1
+	below   bool
+	color   rasterbase.Color
+	name    string
 }
 
-// readColorLine reads "value r g b [a] [name]", or a colour's name in place of
-// its numbers. The colour of nodata is skipped: nodata is never coloured.
-func readColorLine(line string) (e rasterbase.Entry, skip bool, err error) {
-	value, rest := cutField(line, ", \t:")
+// nothing reports whether the item only keeps a range free of colour.
+func (i colorItem) nothing() bool {
+	return i.color == rasterbase.Color{} && (i.name == "" || i.name == i.valueText())
+}
+
+// newLegend makes entries, or a gradient, of the items of a file.
+func newLegend(items []colorItem, mode rasterbase.Interpolation) (*rasterbase.Legend, error) {
+	l := &rasterbase.Legend{}
+	if len(items) == 0 {
+		return l, nil
+	}
+	relative := items[0].percent
+	for i, item := range items {
+		open := mode == rasterbase.Discrete && math.IsInf(item.value, 1)
+		switch {
+		case item.percent != relative:
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "some values are in percent and some are not").
+				WithHint("write all of them in percent, or none")
+		case item.value-item.value != 0 && !open:
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "value %d is %v", i+1, item.value)
+		}
+	}
+	if mode == "" {
+		mode = rasterbase.Exact
+		if relative {
+			mode = rasterbase.Linear
+		}
+	}
 	switch {
-	case strings.EqualFold(value, "nv") || strings.EqualFold(value, "nan"):
-		return e, true, nil
-	case strings.HasSuffix(value, "%"):
-		return e, false, rasterbase.Errorf(rasterbase.Unsupported, "the value %s in percent depends on the raster", value).
-			WithHint("write the value itself")
-	case strings.EqualFold(value, "default"):
-		return e, false, rasterbase.Errorf(rasterbase.Unsupported, "a default colour is not supported")
-	}
-	v, err := parseNumber(value)
-	if err != nil {
-		return e, false, err
-	}
-	fields, names := splitColor(rest)
-	var c rasterbase.Color
-	switch len(fields) {
-	case 0:
-		word, after := cutField(rest, ", \t")
-		c, err = ParseColor(word)
-		names = after
-	case 3, 4:
-		c, err = colorOf(fields)
+	case mode == rasterbase.Linear || relative:
+		l.Gradient = newGradient(items, mode)
+	case mode == rasterbase.Discrete:
+		l.Entries = discreteEntries(items)
 	default:
-		err = rasterbase.Errorf(rasterbase.Invalid, "expected red, green and blue after the value %s", value)
-	}
-	return entry(v, names, c), false, err
-}
-
-// cutField cuts the first field off, at any run of the separators.
-func cutField(s, separators string) (field, rest string) {
-	i := strings.IndexAny(s, separators)
-	if i < 0 {
-		return s, ""
-	}
-	return s[:i], strings.TrimLeft(s[i:], separators)
-}
-
-// splitColor takes up to four whole numbers of 0 to 255 from the front of s.
-func splitColor(s string) (fields []string, rest string) {
-	rest = s
-	for len(fields) < 4 && rest != "" {
-		field, after := cutField(rest, ", \t:")
-		if n, err := strconv.ParseUint(field, 10, 16); err != nil || len(fields) == 3 && n > 255 {
-			break
+		for _, i := range items {
+			l.Entries = append(l.Entries, entry(i.value, i.name, i.color))
 		}
-		fields, rest = append(fields, field), after
 	}
-	return fields, strings.TrimSpace(rest)
+	return l, nil
 }
 
-// colorOf reads red, green, blue and perhaps alpha.
-func colorOf(fields []string) (rasterbase.Color, error) {
-	parts := [4]uint8{3: 255}
-	for i, f := range fields {
-		n, err := strconv.ParseUint(strings.TrimSpace(f), 10, 8)
-		if err != nil {
-			return rasterbase.Color{}, rasterbase.Errorf(rasterbase.Invalid, "%.20q is not a part of a colour, 0 to 255", f)
+func byValue(a, b colorItem) int { return cmp.Compare(a.value, b.value) }
+
+// newGradient makes stops of the items, in the order of their values.
+func newGradient(items []colorItem, mode rasterbase.Interpolation) *rasterbase.Gradient {
+	items = slices.Clone(items)
+	slices.SortStableFunc(items, byValue)
+	g := &rasterbase.Gradient{Interpolation: mode, Relative: items[0].percent}
+	for _, i := range items {
+		if !i.percent && i.name == formatNumber(i.value) {
+			i.name = "" // shown anyhow
 		}
-		parts[i] = uint8(n)
+		g.Stops = append(g.Stops, rasterbase.Stop{At: i.value + 0, Color: i.color, Name: i.name})
 	}
-	return rasterbase.Color{R: parts[0], G: parts[1], B: parts[2], A: parts[3]}, nil
+	return g
+}
+
+// discreteEntries makes an entry of each range that has a colour.
+func discreteEntries(items []colorItem) []rasterbase.Entry {
+	items = slices.Clone(items)
+	slices.SortStableFunc(items, byValue)
+	var entries []rasterbase.Entry
+	from := colorItem{value: math.Inf(-1)}
+	for _, i := range items {
+		if !i.nothing() {
+			condition := rangeText(from, i)
+			if i.name == "" {
+				i.name = condition
+			}
+			entries = append(entries, rasterbase.Entry{
+				Semantics: rasterbase.Semantics{Name: i.name}, Expression: condition, Color: i.color,
+			})
+		}
+		from = i
+	}
+	return entries
+}
+
+// rangeText is the condition for what lies above one item's range, up to the end
+// of another's.
+func rangeText(from, to colorItem) string {
+	above, under := " < x", "x <= "
+	if from.below {
+		above = " <= x"
+	}
+	if to.below {
+		under = "x < "
+	}
+	low, high := formatNumber(from.value)+above, under+formatNumber(to.value)
+	switch openLow, openHigh := math.IsInf(from.value, -1), math.IsInf(to.value, 1); {
+	case openLow && openHigh:
+		return "x < INF"
+	case openLow:
+		return high
+	case openHigh:
+		return low
+	case from.value == to.value && from.below && !to.below:
+		return formatNumber(to.value)
+	}
+	return fmt.Sprintf("(%s) & (%s)", low, high)
 }
 
 func parseNumber(s string) (float64, error) {
@@ -175,92 +216,57 @@ func parseNumber(s string) (float64, error) {
 	return v, nil
 }
 
-// csvColumns are the places of the columns, -1 for those that are not there.
-type csvColumns struct {
-	value, expression, color, name, code int
-	parts                                []int // of r, g, b, a
-}
-
-func findColumns(header []string) (csvColumns, error) {
-	at := func(names ...string) int {
-		return slices.IndexFunc(header, func(h string) bool {
-			return slices.Contains(names, strings.ToLower(strings.TrimSpace(h)))
-		})
+// parseValue reads a number, a share in percent such as 12.5%, or inf.
+func parseValue(s string) (i colorItem, err error) {
+	s = strings.TrimSpace(s)
+	if strings.EqualFold(s, "inf") {
+		return colorItem{value: math.Inf(1)}, nil
 	}
-	c := csvColumns{
-		value: at("value"), expression: at("expression"), color: at("color", "colour"),
-		name: at("name", "label", "class"), code: at("code"),
+	share, percent := strings.CutSuffix(s, "%")
+	if !percent {
+		i.value, err = parseNumber(s)
+		return i, err
 	}
-	for _, p := range []int{at("r", "red"), at("g", "green"), at("b", "blue"), at("a", "alpha")} {
-		if p >= 0 {
-			c.parts = append(c.parts, p)
-		}
+	// Moving the point in the text keeps what a division would round.
+	i.percent = true
+	digits, exponent, _ := strings.Cut(strings.ToLower(strings.TrimSpace(share)), "e")
+	e, err := strconv.Atoi(cmp.Or(exponent, "0"))
+	if err == nil {
+		i.value, err = parseNumber(digits + "e" + strconv.Itoa(e-2))
 	}
-	if c.value < 0 && c.expression < 0 || c.color < 0 && (at("r", "red") < 0 || at("g", "green") < 0 || at("b", "blue") < 0) {
-		return c, rasterbase.Errorf(rasterbase.Invalid, "the header lacks columns").
-			WithHint("value or expression, and color or r, g and b, are needed")
-	}
-	return c, nil
-}
-
-// readCSV reads a table with a header, separated by commas or semicolons.
-func readCSV(b []byte) ([]rasterbase.Entry, error) {
-	r := csv.NewReader(bytes.NewReader(b))
-	first, _, _ := bytes.Cut(b, []byte("\n"))
-	if bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
-		r.Comma = ';'
-	}
-	r.TrimLeadingSpace = true
-	rows, err := r.ReadAll()
 	if err != nil {
-		return nil, err
+		return i, rasterbase.Errorf(rasterbase.Invalid, "%.40q is not a number in percent", s)
 	}
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	columns, err := findColumns(rows[0])
-	if err != nil {
-		return nil, err
-	}
-	var entries []rasterbase.Entry
-	for i, row := range rows[1:] {
-		e, err := columns.entry(row)
-		if err != nil {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "row %d: %w", i+2, err)
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
+	return i, nil
 }
 
-func (c csvColumns) entry(row []string) (rasterbase.Entry, error) {
-	cell := func(i int) string {
-		if i < 0 {
-			return ""
-		}
-		return strings.TrimSpace(row[i])
+// valueText is what [parseValue] reads.
+func (i colorItem) valueText() string {
+	if math.IsInf(i.value, 1) {
+		return "inf"
 	}
-	e := rasterbase.Entry{Expression: cell(c.expression), Code: cell(c.code)}
-	if c.expression < 0 {
-		v, err := parseNumber(cell(c.value))
-		if err != nil {
-			return e, err
-		}
-		e.Expression = formatNumber(v)
+	if !i.percent {
+		return formatNumber(i.value)
 	}
-	e.Semantics.Name = cell(c.name)
-	if e.Semantics.Name == "" {
-		e.Semantics.Name = e.Expression
+	if i.value == 0 {
+		return "0%"
 	}
-	var err error
-	if c.color >= 0 {
-		e.Color, err = ParseColor(cell(c.color))
-		return e, err
+	digits, exponent, _ := strings.Cut(strconv.FormatFloat(i.value, 'e', -1, 64), "e")
+	e, err := strconv.Atoi(exponent)
+	if err != nil {
+		return formatNumber(i.value*100) + "%" // not reached: there is always an exponent
 	}
-	parts := make([]string, len(c.parts))
-	for i, p := range c.parts {
-		parts[i] = cell(p)
+	if e += 2; e < -6 || e > 20 {
+		return digits + "e" + strconv.Itoa(e) + "%"
 	}
-	e.Color, err = colorOf(parts)
-	return e, err
+	whole := strings.Replace(digits, ".", "", 1)
+	switch {
+	case e < 0:
+		whole = "0." + strings.Repeat("0", -e-1) + whole
+	case len(whole) <= e+1:
+		whole += strings.Repeat("0", e+1-len(whole))
+	default:
+		whole = whole[:e+1] + "." + whole[e+1:]
+	}
+	return whole + "%"
 }

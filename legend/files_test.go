@@ -1,6 +1,7 @@
 package legend_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,6 +13,22 @@ func describe(l *rasterbase.Legend) string {
 	var parts []string
 	for _, e := range l.Entries {
 		parts = append(parts, e.Expression+"="+e.Color.String()+"/"+e.Semantics.Name)
+	}
+	if g := l.Gradient; g != nil {
+		head := string(g.Interpolation) + g.Colormap
+		if g.Relative {
+			head += " relative"
+		}
+		if g.Min != nil {
+			head += fmt.Sprint(" from ", *g.Min)
+		}
+		if g.Max != nil {
+			head += fmt.Sprint(" to ", *g.Max)
+		}
+		parts = append(parts, head)
+		for _, s := range g.Stops {
+			parts = append(parts, strings.TrimSuffix(fmt.Sprint(s.At, "=", s.Color, "/", s.Name), "/"))
+		}
 	}
 	return l.Title + ": " + strings.Join(parts, "; ")
 }
@@ -38,6 +55,28 @@ func TestReadFile(t *testing.T) {
 			`<item value="4" color="#123456" label="a" alpha="255"/><item value="6.5" color="#123456" label="b" alpha="255"/>` +
 			`<item value="inf" color="#123456" label="c" alpha="255"/></colorrampshader></rastershader></rasterrenderer></pipe></qgis>`,
 			"d: x <= 4=#123456/a; (4 < x) & (x <= 6.5)=#123456/b; 6.5 < x=#123456/c"},
+		{"b.qml", qmlHead + `<rasterrenderer type="singlebandpseudocolor"><rastershader><colorrampshader colorRampType="DISCRETE">` +
+			`<item value="0" color="#000000" label="" alpha="0"/><item value="3.9999" below="4" color="#123456" label="a" alpha="255"/>` +
+			`<item value="4" color="#654321" label="b" alpha="255"/></colorrampshader></rastershader></rasterrenderer></pipe></qgis>`,
+			"b: (0 < x) & (x < 4)=#123456/a; 4=#654321/b"},
+		{"i.qml", qmlHead + `<rasterrenderer type="singlebandpseudocolor" opacity="0.5"><rastershader><colorrampshader colorRampType="INTERPOLATED" clip="0">` +
+			`<colorramp name="[source]"><Option type="Map"/></colorramp><item value="10" color="#0000ff" label="10" alpha="255"/><item value="0" color="red" label="low" alpha="255"/>` +
+			`</colorrampshader></rastershader></rasterrenderer></pipe></qgis>`,
+			"i: linear; 0=#FF000080/low; 10=#0000FF80"},
+		{"k.qml", qmlHead + `<rasterrenderer type="singlebandpseudocolor"><colorrampshader colorRampType="INTERPOLATED" clip="1">` +
+			`<item value="0" color="red" label="0" alpha="255"/><item value="1" color="blue" label="1" alpha="255"/></colorrampshader></rasterrenderer></pipe></qgis>`,
+			"k: linear; 0=#FF000000; 0=#FF0000; 1=#0000FF; 1.0000001192092896=#0000FF; 1.0000001192092896=#0000FF00"},
+		{"g.qml", qmlHead + `<rasterrenderer type="singlebandgray" gradient="WhiteToBlack" grayBand="1"><contrastEnhancement><minValue>2.5</minValue>` +
+			"\n<maxValue> 7 </maxValue><algorithm>StretchToMinimumMaximum</algorithm></contrastEnhancement></rasterrenderer></pipe></qgis>",
+			"g: linear; 2.5=#FFFFFF; 7=#000000"},
+		{"t.txt", "# QGIS Generated Color Map Export File\nINTERPOLATION:INTERPOLATED\n10,0,0,255,255,10\n0,255,0,0,128,low\n", "t: linear; 0=#FF000080/low; 10=#0000FF"},
+		{"t.txt", "INTERPOLATION:DISCRETE\n1,255,0,0,255,a\ninf,0,0,255,255,b\n", "t: x <= 1=#FF0000/a; 1 < x=#0000FF/b"},
+		{"t.clr", "# interpolation: interpolated\n0 0 0 0\n1 255 255 255\n", "t: linear; 0=#000000; 1=#FFFFFF"},
+		{"p.clr", "nv 0 0 0\n0% 0 0 0\n12.5% 0 0 255\n100% 255 255 255\n", "p: linear relative; 0=#000000; 0.125=#0000FF; 1=#FFFFFF"},
+		{"s.csv", "stop,color,name,interpolation,min,max\n0%,red,dry,,,\n7%,blue,wet,discrete,-5,\n", "s: discrete relative from -5; 0=#FF0000/dry; 0.07=#0000FF/wet"},
+		{"s.csv", "Stop;r;g;b;a\n0;1;2;3;\n2.5;4;5;6;7\n", "s: linear; 0=#010203; 2.5=#04050607"},
+		{"m.csv", "colormap,min,max\nviridis_r,0,100\n", "m: linearviridis_r from 0 to 100"},
+		{"j.json", `{"stops":[[0,"white"],[50,"navy"]],"interpolation":"linear"}`, "j: linear; 0=#FFFFFF; 50=#000080"},
 	}
 	for _, tt := range tests {
 		l, err := legend.ReadFile(tt.name, []byte(tt.content))
@@ -64,20 +103,33 @@ func TestReadFileErrors(t *testing.T) {
 		{"a.json", `[{"expression":true,"color":"red"}]`, "JSON"},
 		{"a.clr", "1 2 3", "line 1"},
 		{"a.clr", "1 0 0 0\n2 0 0 256", "line 2"},
-		{"a.clr", "50% 0 0 0", "50%"},
+		{"a.clr", "50% 0 0 0\n7 0 0 0", "percent"},
+		{"a.clr", "120% 0 0 0", "stop 1 is at 1.2"},
+		{"a.clr", "x% 0 0 0", "percent"},
+		{"a.clr", "inf 0 0 0", "value 1 is +Inf"},
 		{"a.txt", "default 0 0 0", "default"},
-		{"a.txt", "INTERPOLATION:DISCRETE\n1,2,3,4", "exact"},
+		{"a.txt", "INTERPOLATION:SOFT\n1,2,3,4", "EXACT"},
 		{"a.txt", "some prose about a file", `"some" is not a number`},
 		{"a.txt", "\xff\xfe", "UTF-8"},
 		{"a.clr", "1e999 0 0 0", "not a number"},
 		{"a.csv", "", "no entries"},
+		{"a.csv", "value,color,name\n1,red,\xe9t\xe9", "UTF-8"},
 		{"a.csv", "a,b\n1,2", "header"},
 		{"a.csv", "value,r,g\n1,2,3", "header"},
 		{"a.csv", "value,color\n1,red\nz,red", "row 3"},
 		{"a.csv", "value,color\n1", "wrong number of fields"},
 		{"a.qml", "<qgis/>", "renderer"},
 		{"a.qml", "<qgis>", "XML"},
-		{"a.qml", `<qgis><rasterrenderer type="singlebandpseudocolor"><colorrampshader colorRampType="INTERPOLATED"/></rasterrenderer></qgis>`, "INTERPOLATED"},
+		{"a.qml", `<qgis><rasterrenderer type="singlebandpseudocolor"><colorrampshader colorRampType="SOFT"/></rasterrenderer></qgis>`, "SOFT"},
+		{"a.qml", `<qgis><rasterrenderer type="hillshade" band="1"/></qgis>`, "hillshade"},
+		{"a.qml", `<qgis><rasterrenderer type="multibandcolor" redBand="1"/></qgis>`, "multibandcolor"},
+		{"a.qml", `<qgis><rasterrenderer type="singlebandgray"><contrastEnhancement><algorithm>NoEnhancement</algorithm></contrastEnhancement></rasterrenderer></qgis>`, "NoEnhancement"},
+		{"a.csv", "stop,color,min\n1,red,5", "percent"},
+		{"a.csv", "stop,color,interpolation\n1,red,linear\n2,red,exact", "row 3"},
+		{"a.csv", "stop,color,interpolation\n1,red,soft", "soft"},
+		{"a.csv", "stop,color\n1%,red\n2,red", "percent"},
+		{"a.csv", "colormap,min\nviridissimo,1", "viridissimo"},
+		{"a.csv", "colormap,min\nviridis,low", "low"},
 		{"a.qml", `<qgis><rasterrenderer type="paletted"><paletteEntry value="q" color="red"/></rasterrenderer></qgis>`, "line 1"},
 		{"a.json", strings.Repeat(" ", legend.MaxBytes+1), "bytes"},
 	}
@@ -109,14 +161,26 @@ func FuzzReadFile(f *testing.F) {
 	f.Add("a.json", []byte(`[{"name":"Earth","expression":"x<1","color":"#FFF","code":1}]`))
 	f.Add("a.clr", []byte("1 2 3 4 5 six\nnv 0 0 0\n"))
 	f.Add("a.csv", []byte("value;color\n1;red\n"))
+	f.Add("a.csv", []byte("stop,color,interpolation,min\n1%,red,discrete,5\n"))
+	f.Add("a.txt", []byte("INTERPOLATION:DISCRETE\n1,2,3,4,5,six\ninf,1,1,1\n"))
+	f.Add("a.qml", []byte(`<qgis><rasterrenderer type="singlebandpseudocolor"><colorrampshader colorRampType="INTERPOLATED" clip="1"><item value="1" color="red"/></colorrampshader></rasterrenderer></qgis>`))
 	f.Add("a.qml", []byte(`<qgis><rasterrenderer type="paletted"><paletteEntry value="1" color="red"/></rasterrenderer></qgis>`))
 	f.Fuzz(func(t *testing.T, name string, b []byte) {
 		l, err := legend.ReadFile(name, b)
 		if err != nil {
 			return
 		}
-		if _, err := legend.Compile(l, rasterbase.Float32); err != nil {
+		if _, err := legend.Compile(legend.Fit(l, 0, 1), rasterbase.Float32); err != nil {
 			t.Fatalf("read but not compiled: %v", err)
+		}
+		for _, form := range []string{".json", ".csv", ".clr", ".txt", ".qml"} {
+			b, err := legend.WriteFile(form, l)
+			if err != nil {
+				continue
+			}
+			if _, err := legend.ReadFile(form, b); err != nil {
+				t.Fatalf("%s is written and not read: %v\n%s", form, err, b)
+			}
 		}
 		out, err := legend.MarshalJSON(l)
 		if err != nil {

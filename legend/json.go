@@ -37,9 +37,14 @@ func (t *text) UnmarshalJSON(b []byte) error {
 //
 //	[{"name": "Water", "expression": "1", "color": "#0000FF", "code": "1"}]
 //
-// where expression and code may be numbers, or an object {"title", "entries"}
-// with such an array. The title given, when not empty, wins over the file's.
-// The legend is validated; errors have the code invalid.
+// where expression and code may be numbers, and description and keyword can stand
+// beside them; an object {"title", "entries"} with such an array; or the object of
+// a gradient, as [ParseColormap] reads it, with a title:
+//
+//	{"title": "Depth", "stops": [[0, "white"], [50, "navy"]], "interpolation": "linear"}
+//
+// The title given, when not empty, wins over the file's. The legend is validated;
+// errors have the code invalid or too large.
 func ParseJSON(title string, b []byte) (*rasterbase.Legend, error) {
 	if err := checkSize(b); err != nil {
 		return nil, err
@@ -54,8 +59,7 @@ func ParseJSON(title string, b []byte) (*rasterbase.Legend, error) {
 	} else {
 		err = json.Unmarshal(b, &doc)
 		if err == nil && doc.Entries == nil {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "the legend has no entries").
-				WithHint(`write [{"name": ..., "expression": ..., "color": ..., "code": ...}]`)
+			return parseGradientJSON(title, b)
 		}
 	}
 	if err != nil {
@@ -81,22 +85,51 @@ func ParseJSON(title string, b []byte) (*rasterbase.Legend, error) {
 	return l, nil
 }
 
-// MarshalJSON writes the entries as the array that [ParseJSON] reads.
+// parseGradientJSON reads the object of a gradient with a title.
+func parseGradientJSON(title string, b []byte) (*rasterbase.Legend, error) {
+	v, err := readJSON(b)
+	if err != nil {
+		return nil, err
+	}
+	l := &rasterbase.Legend{Title: title}
+	rest := jsonValue{kind: jsonObject}
+	for i, key := range v.keys {
+		switch {
+		case key != "title":
+			rest.keys, rest.items = append(rest.keys, key), append(rest.items, v.items[i])
+		case title == "":
+			l.Title = v.items[i].text
+		}
+	}
+	if !isGradient(rest) {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "the legend has no entries").
+			WithHint(`write [{"name": ..., "expression": ..., "color": ..., "code": ...}]`)
+	}
+	if l.Gradient, err = parseGradient(rest); err != nil {
+		return nil, err
+	}
+	if err := Validate(l); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// MarshalJSON writes the entries as the array that [ParseJSON] reads, in the order
+// in which they are painted, or a gradient as the object.
 func MarshalJSON(l *rasterbase.Legend) ([]byte, error) {
+	if l.Gradient != nil {
+		form := gradientForm(l.Gradient)
+		form.Title = l.Title
+		return encodeJSON(form)
+	}
 	entries := make([]jsonEntry, len(l.Entries))
-	for i, e := range l.Entries {
+	for i, e := range Order(l).Entries {
 		entries[i] = jsonEntry{
 			Name: e.Semantics.Name, Expression: text(e.Expression), Color: e.Color.String(), Code: text(e.Code),
 			Description: e.Semantics.Description, Keyword: e.Semantics.Keyword,
 		}
 	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false) // expressions keep their < and &
-	if err := enc.Encode(entries); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	return encodeJSON(entries)
 }
 
 func checkSize(b []byte) error {

@@ -3,7 +3,9 @@
 // An entry matches by its expression: a number matches that value, anything
 // else is a formula over x (package algebra) and matches where it is valid and
 // not 0. Entries are painted in order, so that the last one that matches wins;
-// a value that none matches is transparent.
+// a value that none matches is transparent. The order is that of their codes,
+// where each has one: see [Order]. A legend can have a gradient in place of
+// entries, with stops of its own or those of a named colormap.
 package legend
 
 import (
@@ -30,6 +32,7 @@ type rule struct {
 	color   rasterbase.Color
 	number  float64          // when formula is nil
 	formula *algebra.Formula // over x, or over nothing
+	entry   int              // its place in the legend
 }
 
 // newRule reads an entry. On float32 pixels, numbers and constants that are
@@ -56,6 +59,15 @@ func newRule(e rasterbase.Entry, float32s bool) (rule, error) {
 	return rule{color: e.Color, formula: f}, nil
 }
 
+// breaks tells where the rule can begin or end to match; false when it does more
+// than to compare x with constants.
+func (r *rule) breaks() ([]float64, bool) {
+	if r.formula == nil {
+		return []float64{r.number}, true
+	}
+	return r.formula.Breaks()
+}
+
 // matches reports whether the entry colours a valid pixel's value.
 func (r *rule) matches(v float64) bool {
 	if r.formula == nil {
@@ -66,11 +78,15 @@ func (r *rule) matches(v float64) bool {
 	return valid && result != 0
 }
 
-// newRules reads all entries; its errors name the entry and the column.
+// newRules reads all entries, in the order in which they are painted; its errors
+// name the entry and the column.
 func newRules(l *rasterbase.Legend, float32s bool) ([]rule, error) {
 	if len(l.Entries) > MaxEntries {
-		return nil, rasterbase.Errorf(rasterbase.TooLarge, "legend %q has %d entries", l.Title, len(l.Entries)).
-			WithHint("at most %d are allowed", MaxEntries)
+		return nil, tooManyEntries(l)
+	}
+	if l.Gradient != nil && len(l.Entries) > 0 {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "legend %q has both entries and a gradient", l.Title).
+			WithHint("give one of the two").WithField("gradient")
 	}
 	rules := make([]rule, len(l.Entries))
 	for i, e := range l.Entries {
@@ -79,16 +95,33 @@ func newRules(l *rasterbase.Legend, float32s bool) ([]rule, error) {
 			return nil, rasterbase.Errorf(rasterbase.Invalid, "entry %d (%s): expression %.60q: %w",
 				i+1, e.Semantics.Name, e.Expression, err).WithField("expression")
 		}
+		r.entry = i
 		rules[i] = r
+	}
+	if order := paintingOrder(l.Entries); order != nil {
+		sorted := make([]rule, len(rules))
+		for i, at := range order {
+			sorted[i] = rules[at]
+		}
+		return sorted, nil
 	}
 	return rules, nil
 }
 
-// Validate checks the entries' expressions. The error has the code invalid and
-// names the entry, counted from 1, its expression and the column of the
-// mistake; an [*algebra.SyntaxError] can be taken from it.
+func tooManyEntries(l *rasterbase.Legend) error {
+	return rasterbase.Errorf(rasterbase.TooLarge, "legend %q has %d entries", l.Title, len(l.Entries)).
+		WithHint("at most %d are allowed", MaxEntries)
+}
+
+// Validate checks the entries' expressions and the gradient. The error has the
+// code invalid, or too large. For an entry it names the entry, counted from 1,
+// its expression and the column of the mistake, and an [*algebra.SyntaxError]
+// can be taken from it.
 func Validate(l *rasterbase.Legend) error {
 	_, err := newRules(l, false)
+	if err == nil && l.Gradient != nil {
+		err = validateGradient(l.Gradient)
+	}
 	return err
 }
 

@@ -123,22 +123,22 @@ func TestCompileForms(t *testing.T) {
 		return l
 	}
 	tests := []struct {
-		name   string
-		l      *rasterbase.Legend
-		pt     rasterbase.PixelType
-		table  int
-		isFunc bool
+		name  string
+		l     *rasterbase.Legend
+		pt    rasterbase.PixelType
+		table int
+		steps int
 	}{
-		{"numbers of bytes", make("3", "7"), rasterbase.Uint8, 5, false},
-		{"conditions of bytes", make("x >= 10"), rasterbase.Uint8, 246, false},
-		{"16 bits, trimmed", make("x > 100 & x < 200"), rasterbase.Int16, 99, false},
-		{"32 bits, numbers", make("1000000", "1000010"), rasterbase.Int32, 11, false},
-		{"32 bits, numbers far apart", make("0", "1000010"), rasterbase.Int32, 0, true},
-		{"32 bits, condition", make("0", "x > 5"), rasterbase.Int32, 0, true},
-		{"float, whole numbers", make("1", "2"), rasterbase.Float32, 3, false},
-		{"float, fractions too", make("1", "2.5", "4"), rasterbase.Float64, 5, true},
-		{"float, negative numbers", make("-1", "2"), rasterbase.Float32, 0, true},
-		{"no entries", make(), rasterbase.Uint8, 0, false},
+		{"numbers of bytes", make("3", "7"), rasterbase.Uint8, 5, 0},
+		{"conditions of bytes", make("x >= 10"), rasterbase.Uint8, 246, 0},
+		{"16 bits, trimmed", make("x > 100 & x < 200"), rasterbase.Int16, 99, 0},
+		{"32 bits, numbers", make("1000000", "1000010"), rasterbase.Int32, 11, 0},
+		{"32 bits, numbers far apart", make("0", "1000010"), rasterbase.Int32, 0, 5},
+		{"32 bits, condition", make("0", "x > 5"), rasterbase.Int32, 0, 4},
+		{"float, whole numbers", make("1", "2"), rasterbase.Float32, 3, 0},
+		{"float, fractions too", make("1", "2.5", "4"), rasterbase.Float64, 0, 7},
+		{"float, negative numbers", make("-1", "2"), rasterbase.Float32, 0, 5},
+		{"no entries", make(), rasterbase.Uint8, 0, 0},
 	}
 	for _, tt := range tests {
 		m, err := legend.Compile(tt.l, tt.pt)
@@ -146,8 +146,12 @@ func TestCompileForms(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		if len(m.Table) != tt.table || (m.Func != nil) != tt.isFunc {
-			t.Errorf("%s: a table of %d and func %v; want %d and %v", tt.name, len(m.Table), m.Func != nil, tt.table, tt.isFunc)
+		steps := 0
+		if m.Steps != nil {
+			steps = len(m.Steps.Colors)
+		}
+		if len(m.Table) != tt.table || steps != tt.steps || m.Func != nil {
+			t.Errorf("%s: a table of %d, %d steps and func %v; want %d and %d", tt.name, len(m.Table), steps, m.Func != nil, tt.table, tt.steps)
 		}
 	}
 }
@@ -286,22 +290,37 @@ func BenchmarkCompile5000(b *testing.B) {
 	}
 }
 
-func BenchmarkColorOfFloat(b *testing.B) {
-	for _, n := range []int{10, 5000} {
-		l := &rasterbase.Legend{}
-		for i := range n {
-			l.Entries = append(l.Entries, rasterbase.Entry{Expression: fmt.Sprintf("(%d <= x) & (x < %d)", i, i+1), Color: rasterbase.Color{A: 255}})
+func BenchmarkColor(b *testing.B) {
+	for _, pt := range []rasterbase.PixelType{rasterbase.Int16, rasterbase.Float32} {
+		for _, n := range []int{10, 5000} {
+			l := &rasterbase.Legend{}
+			for i := range n {
+				l.Entries = append(l.Entries, rasterbase.Entry{Expression: fmt.Sprintf("(%d <= x) & (x < %d)", i, i+1), Color: rasterbase.Color{A: 255, G: uint8(i), B: uint8(i >> 8)}})
+			}
+			m, err := legend.Compile(l, pt)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("%v, %d entries", pt, n), func(b *testing.B) {
+				v := 0.0
+				for b.Loop() {
+					if v += float64(n) * 0.618034; v >= float64(n) {
+						v -= float64(n)
+					}
+					if pt == rasterbase.Int16 {
+						v = math.Floor(v)
+					}
+					m.At(v)
+				}
+			})
 		}
-		m, err := legend.Compile(l, rasterbase.Float32)
-		if err != nil {
+	}
+}
+
+func BenchmarkNamed(b *testing.B) {
+	for b.Loop() {
+		if _, err := legend.Named("turbid_r"); err != nil {
 			b.Fatal(err)
 		}
-		b.Run(fmt.Sprintf("%d entries", n), func(b *testing.B) {
-			v := 0.0
-			for b.Loop() {
-				v = math.Mod(v+float64(n)*0.618034, float64(n))
-				m.At(v)
-			}
-		})
 	}
 }
