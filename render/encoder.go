@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/klauspost/compress/flate"
@@ -26,11 +27,13 @@ type encoder struct {
 	palette []uint32
 	slots   [1024]paletteSlot
 
-	buffer  []uint32 // memory of pixels
-	raw     []byte   // filtered rows
-	out     writer
-	lz      *flate.Writer
-	huffman *flate.Writer
+	buffer   []uint32 // memory of pixels
+	smoothed []uint32 // memory of [Enhance]
+	raw      []byte   // filtered rows
+	out      writer
+	webp     webpWriter
+	deflater deflater
+	lz       *flate.Writer
 }
 
 type paletteSlot struct {
@@ -153,9 +156,14 @@ func mark[K uint8 | uint16](seen *[maxKeys]bool, keys []K) {
 }
 
 func (e *encoder) gather(from, to int) {
-	for i, s := range e.seen[from:to] {
-		if s {
-			e.used = append(e.used, uint16(from+i))
+	seen := e.seen[:to]
+	for i := from; i < to; i++ {
+		// Most keys do not occur: eight are looked at together.
+		for i+8 <= to && *(*uint64)(unsafe.Pointer(unsafe.SliceData(seen[i : i+8]))) == 0 {
+			i += 8
+		}
+		if i < to && seen[i] {
+			e.used = append(e.used, uint16(i))
 		}
 	}
 }
@@ -163,8 +171,16 @@ func (e *encoder) gather(from, to int) {
 // makePalette gives the colours of the keys that occur places in a palette,
 // those that are not opaque first. It is false when there are more than 256.
 func (e *encoder) makePalette() bool {
+	e.beginPalette()
+	return e.fillPalette()
+}
+
+func (e *encoder) beginPalette() {
 	e.palette = e.palette[:0]
 	clear(e.slots[:])
+}
+
+func (e *encoder) fillPalette() bool {
 	for _, key := range e.used {
 		place := e.place(e.keying.colorOf(int(key)))
 		if place < 0 {
@@ -206,6 +222,82 @@ func (e *encoder) place(c uint32) int {
 			return int(s.place) - 1
 		}
 	}
+}
+
+// indexed makes a palette and keys that have places in it; it is false when there
+// are more than 256 colours.
+func (e *encoder) indexed() bool {
+	if e.pixels != nil {
+		return e.indexPixels() && e.makePalette()
+	}
+	e.collect()
+	return e.makePalette()
+}
+
+// expect makes a palette of all the colours that a small table has, before it is
+// known which of them occur. It is false when they are not few.
+func (e *encoder) expect() bool {
+	k := &e.keying
+	if e.pixels != nil || !k.tableOnly() || len(k.colors.Table) > 256 {
+		return false
+	}
+	size, lowest := min(k.count&^255, maxKeys), -k.first
+	e.used = e.used[:0]
+	for i := range k.colors.Table {
+		switch v := k.colors.First + i; {
+		case !k.raw:
+			e.used = append(e.used, uint16(i+1))
+		case v >= lowest && v < lowest+size:
+			e.used = append(e.used, uint16(v&(size-1)))
+		}
+	}
+	e.beginPalette()
+	e.place(0) // of all other keys: it comes first
+	clear(e.index[:k.count])
+	return e.fillPalette() && len(e.palette) <= 16
+}
+
+// indexPixels gives colours keys, in the order of their lightness. It is false
+// when there are more than 256.
+func (e *encoder) indexPixels() bool {
+	e.words = grow(e.words, len(e.pixels))
+	e.beginPalette()
+	last, key := e.pixels[0], 0
+	if key = e.place(last); key < 0 {
+		return false
+	}
+	for i, c := range e.pixels {
+		if c != last {
+			if key = e.place(c); key < 0 {
+				return false
+			}
+			last = c
+		}
+		e.words[i] = uint16(key + 1) // 0 stands for what is invalid
+	}
+	k := &e.keying
+	k.raw, k.invalid, k.hidden, k.first, k.table, k.ramp = false, -1, -1, 0, 0, 0
+	k.found = append(k.found[:0], e.palette...)
+	k.count = len(k.found) + 1
+	e.used = e.used[:0]
+	for i := range k.found {
+		e.used = append(e.used, uint16(i+1))
+	}
+	slices.SortFunc(e.used, func(a, b uint16) int { return int(grey(k.found[a-1])) - int(grey(k.found[b-1])) })
+	e.keys8, e.keys16, e.pixels = nil, e.words, nil
+	return true
+}
+
+// enhance changes the colours.
+func (e *encoder) enhance(h *Enhance) {
+	if e.pixels == nil {
+		e.collect()
+	}
+	px := e.paint()
+	if h.Sharpness != nil {
+		e.smoothed = grow(e.smoothed, len(px))
+	}
+	h.apply(px, e.smoothed, e.width)
 }
 
 // paint turns keys into colours.

@@ -23,11 +23,13 @@ type keying struct {
 	invalid int // the key of invalid pixels, -1 if there is none
 	count   int // keys lie below
 	first   int // where the order of values begins: half of count for signed bits
+	hidden  int // the key of a table's value that is nodata, -1 if there is none
 	table   int // keys 1 to table
-	ramp    int // keys table+1 to table+ramp
+	ramp    int // keys table+1 to table+ramp, of steps or a ramp
 	found   []uint32
 	byColor map[uint32]uint16
 	cache   [1024]cachedKey
+	steps   stepTable
 }
 
 type cachedKey struct {
@@ -50,7 +52,7 @@ func hashColor(c uint32) uint32 { return c * 0x9E3779B1 >> 22 }
 // colorOf is the colour of a key.
 func (k *keying) colorOf(key int) uint32 {
 	switch {
-	case key == k.invalid:
+	case key == k.invalid, key == k.hidden:
 		return 0
 	case k.raw:
 		v := float64(key)
@@ -64,19 +66,50 @@ func (k *keying) colorOf(key int) uint32 {
 	case key <= k.table:
 		return rgba(k.colors.Table[key-1])
 	case key <= k.table+k.ramp:
-		return rgba(k.colors.Ramp.Colors[key-k.table-1])
+		return rgba(k.rampColors()[key-k.table-1])
 	}
 	return k.found[key-k.table-k.ramp-1]
 }
 
 func (k *keying) reset(b *raster.Band, m *rasterbase.Colormap) {
-	k.band, k.colors, k.raw, k.invalid, k.first = b, m, false, -1, 0
-	switch k.nodata = b.Nodata; {
+	k.band, k.colors, k.raw, k.invalid, k.hidden, k.first = b, m, false, -1, -1, 0
+	k.nodata = nodataOf(b)
+}
+
+// nodataOf is a band's nodata value as a pixel holds it; NaN, which equals
+// nothing, if there is none.
+func nodataOf(b *raster.Band) float64 {
+	switch {
 	case !b.HasNodata:
-		k.nodata = math.NaN()
+		return math.NaN()
 	case b.Type == rasterbase.Float32:
-		k.nodata = float64(float32(b.Nodata))
+		return float64(float32(b.Nodata))
 	}
+	return b.Nodata
+}
+
+// rampColors are the colours of the colormap's steps or of its ramp.
+func (k *keying) rampColors() []color.NRGBA {
+	switch {
+	case k.colors.Steps != nil:
+		return k.colors.Steps.Colors
+	case k.colors.Ramp != nil:
+		return k.colors.Ramp.Colors
+	}
+	return nil
+}
+
+// rampIndex is the place of a value's colour in rampColors.
+func (k *keying) rampIndex(v float64) int {
+	if k.colors.Steps != nil {
+		return k.colors.Steps.Index(v)
+	}
+	return k.colors.Ramp.Index(v)
+}
+
+// tableOnly tells whether nothing but the table colours values.
+func (k *keying) tableOnly() bool {
+	return k.colors.Steps == nil && k.colors.Ramp == nil && k.colors.Func == nil
 }
 
 // bytes8 prepares for keys that are the bits of 8-bit pixels.
@@ -98,11 +131,8 @@ func (k *keying) words16(signed bool) {
 // valueKeys writes the keys of pixels of any type. It is false when there are
 // more colours than keys.
 func valueKeys[P raster.Number](k *keying, keys []uint16, px []P, validity []uint8) bool {
-	k.invalid = 0
-	k.table, k.ramp = len(k.colors.Table), 0
-	if k.colors.Ramp != nil {
-		k.ramp = len(k.colors.Ramp.Colors)
-	}
+	k.invalid, k.hidden = 0, -1
+	k.table, k.ramp = len(k.colors.Table), len(k.rampColors())
 	if k.table+k.ramp >= maxKeys { // then colours alone make keys
 		k.table, k.ramp = 0, 0
 	}
@@ -112,11 +142,26 @@ func valueKeys[P raster.Number](k *keying, keys []uint16, px []P, validity []uin
 	}
 	clear(k.byColor)
 	clear(k.cache[:])
-	if k.table == 0 && k.ramp > 0 && len(k.colors.Table) == 0 {
-		k.count = k.ramp + 1
+	switch {
+	case k.table > 0:
+		if !tableKeys(k, keys, px, validity) {
+			return false
+		}
+	case k.ramp > 0 && len(k.colors.Table) == 0 && k.colors.Steps != nil:
+		stepKeys(k, keys, px, validity)
+	case k.ramp > 0 && len(k.colors.Table) == 0:
 		rampKeys(k, keys, px, validity)
-		return true
+	default:
+		if !otherKeys(k, keys, px, validity) {
+			return false
+		}
 	}
+	k.count = k.table + k.ramp + 1 + len(k.found)
+	return true
+}
+
+// otherKeys is valueKeys by the value alone. Neighbours are often equal.
+func otherKeys[P raster.Number](k *keying, keys []uint16, px []P, validity []uint8) bool {
 	last, lastKey := math.NaN(), 0
 	for i, p := range px {
 		v := float64(p)
@@ -135,23 +180,59 @@ func valueKeys[P raster.Number](k *keying, keys []uint16, px []P, validity []uin
 		last, lastKey = v, key
 		keys[i] = uint16(key)
 	}
-	k.count = k.table + k.ramp + 1 + len(k.found)
 	return true
+}
+
+// tableKeys is valueKeys when there is a table, which holds most values.
+func tableKeys[P raster.Number](k *keying, keys []uint16, px []P, validity []uint8) bool {
+	first, only := float64(k.colors.First), k.tableOnly()
+	size := uint(k.table)
+	keys = keys[:len(px)]
+	for i, p := range px {
+		v := float64(p)
+		// The sum is of whole numbers and so exact, unlike the difference, in
+		// which a small fraction is lost.
+		at := int(v - first)
+		if uint(at) < size && float64(at)+first == v {
+			keys[i] = uint16(at + 1)
+			continue
+		}
+		keys[i] = 0
+		if only || v-v != 0 || v == k.nodata || validity != nil && validity[i] == 0 {
+			continue
+		}
+		key := k.keyOf(v)
+		if key < 0 {
+			return false
+		}
+		keys[i] = uint16(key)
+	}
+	if at := k.nodata - first; at >= 0 && at < float64(k.table) && k.nodata == math.Trunc(k.nodata) {
+		k.hidden = int(at) + 1
+	}
+	hideMasked(keys, validity)
+	return true
+}
+
+// hideMasked gives the key 0 to pixels that the validity masks out.
+func hideMasked(keys []uint16, validity []uint8) {
+	for i, v := range validity {
+		if v == 0 {
+			keys[i] = 0
+		}
+	}
 }
 
 // keyOf is the key of a valid value, in the order of [rasterbase.Colormap.At];
 // -1 when there are none left.
 func (k *keying) keyOf(v float64) int {
 	if k.table > 0 {
-		if i := v - float64(k.colors.First); i >= 0 && i < float64(k.table) && i == math.Trunc(i) {
-			if v != math.Trunc(v) { // a fraction that the difference has lost
-				return k.keyOfColor(v)
-			}
+		if i := v - float64(k.colors.First); i >= 0 && i < float64(k.table) && v == math.Trunc(v) {
 			return 1 + int(i)
 		}
 	}
 	if k.ramp > 0 {
-		return 1 + k.table + k.colors.Ramp.Index(v)
+		return 1 + k.table + k.rampIndex(v)
 	}
 	return k.keyOfColor(v)
 }

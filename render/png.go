@@ -2,9 +2,9 @@ package render
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/adler32"
 	"hash/crc32"
+	"math/bits"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -23,26 +23,72 @@ const (
 )
 
 // writePNG writes the image to e.out.
-func (e *encoder) writePNG() error {
-	if e.pixels != nil {
-		return e.writeTrueColor()
+func (e *encoder) writePNG() {
+	if e.writeExpected() {
+		return
 	}
-	e.collect()
-	if !e.makePalette() {
-		return e.writeTrueColor()
+	if !e.indexed() {
+		e.writeTrueColor()
+		return
 	}
 	depth := depthOf(len(e.palette))
+	stride := (e.width*depth + 7) / 8
+	flat := e.pack(depth, stride)
 	e.begin(depth, indexedColor)
 	e.writePalette()
-	stride := (e.width*depth + 7) / 8
-	e.raw = grow(e.raw, e.height*(1+stride))
-	var flat bool
+	e.finish(1+stride, flat, depth < 8)
+}
+
+// pack writes the rows of an indexed image.
+func (e *encoder) pack(depth, stride int) (flat bool) {
+	e.raw = e.rows(stride)
 	if e.keys8 != nil {
-		flat = packKeys(e, e.keys8, depth, stride)
-	} else {
-		flat = packKeys(e, e.keys16, depth, stride)
+		return packKeys(e, e.keys8, depth, stride)
 	}
-	return e.finish(flat)
+	return packKeys(e, e.keys16, depth, stride)
+}
+
+// writeExpected writes an image with the palette of all the colours that there
+// can be, when they are few. What is packed shows which of them occur: it is
+// false when fewer bits would do for those.
+func (e *encoder) writeExpected() bool {
+	if e.width%8 != 0 || !e.expect() { // rows must end with a byte
+		return false
+	}
+	depth := depthOf(len(e.palette))
+	stride := e.width * depth / 8
+	if e.height*(1+stride) > deflateBlock {
+		return false
+	}
+	e.pack(depth, stride)
+	d := &e.deflater
+	d.find(e.raw, 0, len(e.raw), 1+stride, true)
+	// A byte that occurs was once no copy. The filter types make it impossible
+	// to tell whether the first colour occurs.
+	occur := uint16(0)
+	for b, n := range d.counts[:256] {
+		for at := 0; n > 0 && at < 8; at += depth {
+			occur |= 1 << (b >> at & (1<<depth - 1))
+		}
+	}
+	if depth > 1 && depthOf(bits.OnesCount16(occur&^1)) != depth {
+		return false
+	}
+	e.begin(depth, indexedColor)
+	e.writePalette()
+	at := e.beginData()
+	d.begin(e.out.b)
+	d.write(e.raw, true, true)
+	e.out.b = d.out
+	e.endData(at)
+	return true
+}
+
+// rows is memory for rows of so many bytes, each behind its filter type, with
+// spare bytes at the end.
+func (e *encoder) rows(bytes int) []byte {
+	n := e.height * (1 + bytes)
+	return grow(e.raw, n+spare)[:n]
 }
 
 // depthOf is the smallest depth in bits for a palette of n colours.
@@ -130,21 +176,15 @@ func isFlat[P comparable](px []P, width int) bool {
 	return 2*equal >= total
 }
 
-func (e *encoder) writeTrueColor() error {
+func (e *encoder) writeTrueColor() {
 	px := e.paint()
-	alpha := false
-	for _, c := range px {
-		if c < opaque {
-			alpha = true
-			break
-		}
-	}
+	alpha := hasAlpha(px)
 	bytes, kind := 3, byte(trueColor)
 	if alpha {
 		bytes, kind = 4, trueColorAlpha
 	}
 	e.begin(8, kind)
-	e.raw = grow(e.raw, e.height*(1+e.width*bytes))
+	e.raw = e.rows(e.width * bytes)
 	for y := range e.height {
 		row := e.raw[y*(1+e.width*bytes) : (y+1)*(1+e.width*bytes)]
 		row[0] = filterSub
@@ -154,7 +194,16 @@ func (e *encoder) writeTrueColor() error {
 			subColor(row[1:], px[y*e.width:(y+1)*e.width])
 		}
 	}
-	return e.finish(isFlat(px, e.width))
+	e.finish(1+e.width*bytes, isFlat(px, e.width), false)
+}
+
+func hasAlpha(px []uint32) bool {
+	for _, c := range px {
+		if c < opaque {
+			return true
+		}
+	}
+	return false
 }
 
 // difference subtracts each of the four bytes on its own.
@@ -214,38 +263,42 @@ func (e *encoder) writePalette() {
 }
 
 // finish writes the compressed rows and the end. Rows without runs are only
-// Huffman coded: looking for matches takes three times as long there and saves
-// little.
-func (e *encoder) finish(flat bool) error {
-	at := e.open("IDAT")
+// Huffman coded: looking for copies takes three times as long there and saves
+// little. Bytes of whole pixels, and differences, repeat what is farther away
+// than the neighbours that [deflater] looks at.
+func (e *encoder) finish(stride int, flat, packed bool) {
+	at := e.beginData()
+	if flat && !packed {
+		e.lempelZiv()
+	} else {
+		e.deflater.begin(e.out.b)
+		e.out.b = e.deflater.append(e.raw, stride, flat)
+	}
+	e.endData(at)
+}
+
+// lempelZiv compresses rows in which copies come from anywhere.
+func (e *encoder) lempelZiv() {
+	if e.lz == nil {
+		e.lz, _ = flate.NewWriter(&e.out, flate.BestSpeed) // a level that there is
+	} else {
+		e.lz.Reset(&e.out)
+	}
+	// Writing to memory does not fail.
+	_, _ = e.lz.Write(e.raw)
+	_ = e.lz.Close()
+}
+
+func (e *encoder) beginData() (at int) {
+	at = e.open("IDAT")
 	e.out.b = append(e.out.b, 0x78, 0x01) // zlib: deflate, 32 KiB window, fastest
-	to, err := e.compressor(flat)
-	if err == nil {
-		_, err = to.Write(e.raw)
-	}
-	if err == nil {
-		err = to.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("compressing a PNG: %w", err)
-	}
+	return at
+}
+
+func (e *encoder) endData(at int) {
 	e.out.b = binary.BigEndian.AppendUint32(e.out.b, adler32.Checksum(e.raw))
 	e.close(at)
 	e.close(e.open("IEND"))
-	return nil
-}
-
-func (e *encoder) compressor(flat bool) (w *flate.Writer, err error) {
-	kept, level := &e.huffman, flate.HuffmanOnly
-	if flat {
-		kept, level = &e.lz, flate.BestSpeed
-	}
-	if *kept == nil {
-		*kept, err = flate.NewWriter(&e.out, level)
-		return *kept, err
-	}
-	(*kept).Reset(&e.out)
-	return *kept, nil
 }
 
 // open starts a chunk and tells where.

@@ -1,7 +1,8 @@
-// Package render turns a raster and a colormap into the bytes of an image. It
-// writes PNG itself: pixels go through a table straight to the rows of an
-// indexed image of the smallest depth that holds the colours of the tile, and
-// to true colour only when there are more than 256.
+// Package render turns a raster and a colormap into the bytes of an image, and
+// the values of a raster into a GeoTIFF. It writes PNG and lossless WebP itself:
+// pixels go through a table straight to the rows of an indexed image of the
+// smallest depth that holds the colours of the tile, and to true colour only
+// when there are more than 256.
 package render
 
 import (
@@ -21,26 +22,35 @@ type Format string
 // The formats.
 const (
 	PNG  Format = "png"
-	JPEG Format = "jpg" // without alpha: over a background
+	JPEG Format = "jpg"  // without alpha: over a background
+	WebP Format = "webp" // lossless
+	TIFF Format = "tif"  // values and no colours: [GeoTIFF] writes it, [Tile] does not
 )
 
 // ParseFormat finds a format by its extension, in any case, with or without a
-// dot; jpeg is jpg.
+// dot; jpeg is jpg and tiff is tif.
 func ParseFormat(ext string) (Format, error) {
 	switch f := Format(strings.ToLower(strings.TrimPrefix(ext, "."))); f {
-	case PNG, JPEG:
+	case PNG, JPEG, WebP, TIFF:
 		return f, nil
 	case "jpeg":
 		return JPEG, nil
+	case "tiff":
+		return TIFF, nil
 	}
 	return "", rasterbase.Errorf(rasterbase.Invalid, "unknown image format %.20q", ext).
-		WithHint("one of png, jpg").WithField("format")
+		WithHint("one of png, jpg, webp, tif").WithField("format")
 }
 
 // ContentType is the format's media type.
 func (f Format) ContentType() string {
-	if f == JPEG {
+	switch f {
+	case JPEG:
 		return "image/jpeg"
+	case WebP:
+		return "image/webp"
+	case TIFF:
+		return "image/tiff"
 	}
 	return "image/png"
 }
@@ -62,6 +72,7 @@ type Options struct {
 	// Background lies under a JPEG. The zero value is white.
 	Background color.NRGBA
 	Quality    int // of a JPEG, 1 to 100; 0 is 85
+	Enhance    Enhance
 }
 
 const defaultQuality = 85
@@ -83,12 +94,16 @@ func Tile(r *raster.Raster, o Options) ([]byte, error) {
 	} else {
 		e.colorize(r, o.Bands[0], o.Colormap)
 	}
-	if o.Format == JPEG {
+	if o.Enhance != (Enhance{}) {
+		e.enhance(&o.Enhance)
+	}
+	switch o.Format {
+	case JPEG:
 		return e.writeJPEG(&o)
+	case WebP:
+		return e.writeWebP()
 	}
-	if err := e.writePNG(); err != nil {
-		return nil, err
-	}
+	e.writePNG()
 	return bytes.Clone(e.out.b), nil
 }
 
@@ -114,6 +129,12 @@ func (o *Options) complete(r *raster.Raster) error {
 		o.Format = PNG
 	}
 	if _, err := ParseFormat(string(o.Format)); err != nil {
+		return err
+	}
+	if o.Format == TIFF {
+		return rasterbase.Errorf(rasterbase.Invalid, "a GeoTIFF holds values, not colours").WithField("format")
+	}
+	if err := o.Enhance.check(); err != nil {
 		return err
 	}
 	if o.Quality < 0 || o.Quality > 100 {

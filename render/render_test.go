@@ -83,7 +83,13 @@ func genColormap(t *rapid.T) *rasterbase.Colormap {
 		m.First = rapid.SampledFrom([]int{0, 0, 1, -5, -300, -32768, 100000}).Draw(t, "first")
 		m.Table = wheels(n)
 	}
-	switch rapid.IntRange(0, 4).Draw(t, "rest") {
+	switch rapid.IntRange(0, 6).Draw(t, "rest") {
+	case 5:
+		breaks := []float64{-7, 0, 0.1, 3, 100, 5000}[rapid.IntRange(0, 5).Draw(t, "first break"):]
+		m.Steps = rasterbase.NewSteps(breaks, wheels(len(breaks)+1))
+	case 6: // the ramp behind steps colours nothing
+		m.Steps = rasterbase.NewSteps([]float64{12}, wheels(2))
+		m.Ramp = &rasterbase.Ramp{Max: 100, Colors: wheels(50)}
 	case 0:
 		n := rapid.SampledFrom([]int{1, 2, 200, 256, 300, 65535, 65536}).Draw(t, "steps")
 		lo := rapid.SampledFrom([]float64{0, -10, 3}).Draw(t, "min")
@@ -96,7 +102,7 @@ func genColormap(t *rapid.T) *rasterbase.Colormap {
 }
 
 func genRaster(t *rapid.T, pt rasterbase.PixelType, bands int) *raster.Raster {
-	size := rapid.SampledFrom([][2]int{{1, 1}, {2, 1}, {7, 5}, {8, 8}, {9, 3}, {100, 100}, {257, 3}, {1, 40}, {300, 230}}).Draw(t, "size")
+	size := rapid.SampledFrom([][2]int{{1, 1}, {2, 1}, {7, 5}, {8, 8}, {9, 3}, {100, 100}, {257, 3}, {1, 40}, {300, 230}, {64, 33}, {1024, 3}}).Draw(t, "size")
 	types := make([]rasterbase.PixelType, bands)
 	for i := range types {
 		types[i] = pt
@@ -332,6 +338,7 @@ func TestOptionErrors(t *testing.T) {
 		{"ranges", u8, render.Options{Bands: []int{0, 1, 2}, Rescale: [][2]float64{{0, 1}, {0, 1}}}, "2 ranges do not fit 3 bands"},
 		{"NaN", u8, render.Options{Rescale: [][2]float64{{0, math.NaN()}}}, "not a range"},
 		{"format", u8, render.Options{Format: "gif"}, "unknown image format"},
+		{"values", u8, render.Options{Format: render.TIFF}, "holds values"},
 		{"quality", u8, render.Options{Format: render.JPEG, Quality: 101}, "quality"},
 		{"no pixels", raster.New(rasterbase.Grid{}, 0, rasterbase.Uint8), render.Options{}, "0x0"},
 		{"wrong size", &raster.Raster{Grid: rasterbase.Grid{Width: 2, Height: 2}, Bands: u8.Bands[:1]}, render.Options{}, "2x2"},
@@ -346,12 +353,45 @@ func TestOptionErrors(t *testing.T) {
 
 func TestParseFormat(t *testing.T) {
 	t.Parallel()
-	for ext, want := range map[string]render.Format{"png": render.PNG, ".PNG": render.PNG, "jpg": render.JPEG, "jpeg": render.JPEG, "gif": "", "": ""} {
+	for ext, want := range map[string]render.Format{"png": render.PNG, ".PNG": render.PNG, "jpg": render.JPEG, "jpeg": render.JPEG, "webp": render.WebP, "tif": render.TIFF, "TIFF": render.TIFF, "gif": "", "": ""} {
 		if got, err := render.ParseFormat(ext); got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", ext, got, err)
 		}
 	}
-	if render.PNG.ContentType() != "image/png" || render.JPEG.ContentType() != "image/jpeg" {
+	if render.PNG.ContentType() != "image/png" || render.JPEG.ContentType() != "image/jpeg" ||
+		render.WebP.ContentType() != "image/webp" || render.TIFF.ContentType() != "image/tiff" {
 		t.Error("wrong media types")
+	}
+}
+
+// Large images of few and of many colours, so that there are several blocks of
+// compressed rows.
+func TestLargeImages(t *testing.T) {
+	t.Parallel()
+	for i, colors := range []int{1, 2, 3, 11, 200, 3000} {
+		for _, size := range [][2]int{{1024, 1024}, {1001, 601}}[i%2:][:1] {
+			r := raster.New(rasterbase.Grid{Width: size[0], Height: size[1]}, 3857, rasterbase.Int16)
+			for i := range size[0] * size[1] {
+				r.Bands[0].Pixels.Set(i, math.Floor((surface(colors%50, i%size[0], i/size[0])+1)/2*(float64(colors)-0.001)))
+			}
+			m := &rasterbase.Colormap{Table: wheels(colors)}
+			for _, format := range []render.Format{render.PNG, render.WebP} {
+				b, err := render.Tile(r, render.Options{Format: format, Colormap: m})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []color.NRGBA
+				if format == render.WebP {
+					got, _, _ = decodeWebP(t, b)
+				} else {
+					got, _ = decode(t, b)
+				}
+				for i, c := range got {
+					if want := visible(m.At(r.Bands[0].Pixels.At(i))); c != want {
+						t.Fatalf("%d colours, %v, %s: pixel %d is %v, want %v", colors, size, format, i, c, want)
+					}
+				}
+			}
+		}
 	}
 }

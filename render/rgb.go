@@ -57,9 +57,25 @@ func part(b *raster.Band, s stretch, v float64, shift int) uint32 {
 	return c
 }
 
+// addBand does what [part] does, in a loop of its own.
 func addBand[P raster.Number](dst []uint32, px []P, b *raster.Band, s stretch, shift int) {
+	nodata := nodataOf(b)
+	span := s.white - s.black
+	dst = dst[:len(px)]
 	for i, p := range px {
-		dst[i] |= part(b, s, float64(p), shift)
+		v := float64(p)
+		f := 128.0
+		if span != 0 {
+			f = 255*(v-s.black)/span + 0.5
+		}
+		c := uint32(0)
+		if f > 0 && v == v {
+			c = uint32(min(f, 255)) << shift
+		}
+		if v-v == 0 && v != nodata {
+			c |= opaque
+		}
+		dst[i] |= c
 	}
 }
 
