@@ -12,6 +12,8 @@ import (
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
 	"github.com/rasterbase/rasterbase/internal/testlayer"
+	"github.com/rasterbase/rasterbase/raster"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 // BenchmarkTiles finds tiles of a layer of 102,400 by polygons of several
@@ -86,4 +88,48 @@ func BenchmarkValues(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkTile reads tiles as they are stored, which is to cost no more than
+// Window, and tiles that are made: with a margin, of odd sizes, beyond the max
+// zoom.
+func BenchmarkTile(b *testing.B) {
+	s := testlayer.Spec{
+		Layer: rasterbase.Layer{Name: "heights"}, Datatype: rasterbase.Continuous, MaxZoom: 6,
+		Bands: []rasterbase.Band{{PixelType: rasterbase.Float32}}, X: 5000, Y: 5000, Width: 1500, Height: 1500,
+		Value: func(_, x, y int) (float64, bool) { return float64((x*31 + y*17) % 3000), true },
+	}
+	kept := cached{open(b), cachedTiles{kept: map[store.TileKey]*raster.Raster{}}}
+	c := layer(b, kept, s)
+	b.Run("window", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := c.Window(b.Context(), coverage.WindowRequest{Level: coverage.ZoomLevel(6), X: 22 * 256, Y: 22 * 256, Width: 256, Height: 256}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, tt := range []struct {
+		name string
+		r    coverage.TileRequest
+	}{
+		{"stored", coverage.TileRequest{Z: 6, X: 22, Y: 22}},
+		{"margin", coverage.TileRequest{Z: 6, X: 22, Y: 22, Margin: 1}},
+		{"512 of the next zoom", coverage.TileRequest{Z: 5, X: 11, Y: 11, Size: 512}},
+		{"300 nearest", coverage.TileRequest{Z: 5, X: 11, Y: 11, Size: 300}},
+		{"300 bilinear", coverage.TileRequest{Z: 5, X: 11, Y: 11, Size: 300, Resampling: rasterbase.Bilinear}},
+		{"overzoom nearest", coverage.TileRequest{Z: 9, X: 180, Y: 180}},
+		{"overzoom bilinear", coverage.TileRequest{Z: 9, X: 180, Y: 180, Resampling: rasterbase.Bilinear}},
+		{"overzoom cubic", coverage.TileRequest{Z: 9, X: 180, Y: 180, Resampling: rasterbase.Cubic}},
+		{"2048 cubic", coverage.TileRequest{Z: 4, X: 5, Y: 5, Size: 2048, Resampling: rasterbase.Cubic}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := coverage.Tile(b.Context(), c, tt.r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

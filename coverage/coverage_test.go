@@ -77,8 +77,8 @@ func TestAnyWindow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				r := coverage.WindowRequest{
-					X: rapid.IntRange(-100, 400).Draw(t, "x"), Y: rapid.IntRange(-100, 300).Draw(t, "y"),
-					Width: rapid.IntRange(1, 200).Draw(t, "width"), Height: rapid.IntRange(1, 150).Draw(t, "height"),
+					X: rapid.IntRange(-100, 300).Draw(t, "x"), Y: rapid.IntRange(-100, 200).Draw(t, "y"),
+					Width: rapid.IntRange(1, 140).Draw(t, "width"), Height: rapid.IntRange(1, 100).Draw(t, "height"),
 				}
 				if rapid.Bool().Draw(t, "some bands") {
 					r.Bands = rapid.SliceOfN(rapid.IntRange(0, len(s.Bands)-1), 1, 7).Draw(t, "bands")

@@ -238,29 +238,57 @@ func checkNear(t *rapid.T, outline orb.Polygon, g rasterbase.Grid, got []coverag
 		found[a] = true
 	}
 	pixels := rasterbase.Grid{Width: g.Width, Height: g.Height, ScaleX: 1, ScaleY: 1}
-	near := map[coverage.TileAddress]bool{} // tiles with a piece of the outline near
+	near := map[coverage.TileAddress][]orb.LineString{} // the pieces of the outline near a tile
 	for _, r := range outline {
 		for i, a := range r {
 			b := r[(i+1)%len(r)]
 			for y := int(math.Floor(min(a[1], b[1])/64 - 0.01)); y <= int(max(a[1], b[1])/64+0.01); y++ {
 				for x := int(math.Floor(min(a[0], b[0])/64 - 0.01)); x <= int(max(a[0], b[0])/64+0.01); x++ {
-					near[coverage.TileAddress{X: x, Y: y}] = true
+					at := coverage.TileAddress{X: x, Y: y}
+					near[at] = append(near[at], orb.LineString{a, b})
 				}
 			}
 		}
 	}
+	meets := func(a coverage.TileAddress, r orb.Ring) bool {
+		return inside(outline, r[0]) || slices.ContainsFunc(near[a], func(l orb.LineString) bool { return lineMeets(l, r) })
+	}
+	var row []float64 // where the outline crosses a line through a row of tiles
 	for _, a := range every(g, 64) {
-		want := inside(outline, orb.Point{float64(a.X)*64 + 1, float64(a.Y)*64 + 1})
-		if near[a] {
+		if a.X == 0 {
+			row = crossings(outline, float64(a.Y)*64+1)
+		}
+		if len(near[a]) > 0 {
 			r := rectangle(pixels, 64, a)
-			want = meets(outline, r)
-			if want != found[a] && want == meets(outline, scaled(r, 0.05)) && want == meets(outline, scaled(r, -0.05)) {
+			want := meets(a, r)
+			if want != found[a] && want == meets(a, scaled(r, 0.05)) && want == meets(a, scaled(r, -0.05)) {
 				t.Fatalf("tile %v at the edge: found %v", a, found[a])
 			}
-		} else if want != found[a] {
+			continue
+		}
+		beyond := 0
+		for _, x := range row {
+			if x > float64(a.X)*64+1 {
+				beyond++
+			}
+		}
+		if want := beyond%2 == 1; want != found[a] {
 			t.Fatalf("tile %v: found %v", a, found[a])
 		}
 	}
+}
+
+// crossings are the columns in which an outline crosses a row.
+func crossings(g orb.Polygon, row float64) (out []float64) {
+	for _, r := range g {
+		for i, b := range r {
+			a := r[(i+len(r)-1)%len(r)]
+			if (a[1] <= row) != (b[1] <= row) {
+				out = append(out, a[0]+(row-a[1])/(b[1]-a[1])*(b[0]-a[0]))
+			}
+		}
+	}
+	return out
 }
 
 // scaled moves the sides of a rectangle outwards.

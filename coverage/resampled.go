@@ -1,0 +1,306 @@
+package coverage
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"math/bits"
+
+	"github.com/rasterbase/rasterbase/raster"
+	"github.com/rasterbase/rasterbase/resample"
+)
+
+// resampled is a tile that is made from the pixels of a zoom which are of
+// another size.
+type resampled struct {
+	r      TileRequest
+	side   int // pixels of the result
+	zoom   int // that is read
+	world  int // pixels along a side of the whole world at that zoom
+	kernel resample.Kernel
+	cols   axis
+	rows   axis
+}
+
+// axis says where the pixels of a result lie along one axis of the zoom that is
+// read: the pixel that holds each centre, and how far behind the pixel's edge
+// the centre is.
+type axis struct {
+	at       []int
+	fraction []float64 // 0 to below 1
+}
+
+func newResampled(r TileRequest, own, zoom int) *resampled {
+	t := &resampled{r: r, side: r.Size + 2*r.Margin, zoom: zoom, world: own << zoom}
+	t.kernel.Method = r.Resampling
+	t.kernel.ScaleX = math.Ldexp(float64(r.Size)/float64(own), r.Z-zoom)
+	t.kernel.ScaleY = t.kernel.ScaleX
+	t.cols = newAxis(r.X*r.Size-r.Margin, t.side, ratio(r, own, zoom))
+	t.rows = newAxis(r.Y*r.Size-r.Margin, t.side, ratio(r, own, zoom))
+	return t
+}
+
+// fraction is how many pixels of one grid are along so many pixels of another.
+type fraction struct{ of, in uint64 }
+
+// ratio is how large a pixel of a tile is in pixels of the zoom that is read.
+func ratio(r TileRequest, own, zoom int) fraction {
+	f := fraction{uint64(own), uint64(r.Size)}
+	if zoom > r.Z {
+		f.of <<= zoom - r.Z
+	} else {
+		f.in <<= r.Z - zoom
+	}
+	return f
+}
+
+// steps is how finely centres are placed within a pixel: a billionth. Places are
+// so few bits that sums with the number of a pixel within any window are exact,
+// and a pixel comes out the same in whichever window it is read.
+const steps = 1 << 30
+
+// newAxis places the centres of n pixels from the first on. It is in whole
+// numbers, which are exact however far from the origin.
+func newAxis(first, n int, f fraction) axis {
+	a := axis{make([]int, n), make([]float64, n)}
+	for k := range n {
+		i := first + k
+		mirrored := i < 0 // the places of -1-i and i add up to 0
+		if mirrored {
+			i = -1 - i
+		}
+		// The centre is at (2i+1)/2 pixels of the ratio's size.
+		hi, lo := bits.Mul64(2*uint64(i)+1, f.of)
+		at, rest := bits.Div64(hi, lo, 2*f.in)
+		hi, lo = bits.Mul64(rest, steps)
+		step, _ := bits.Div64(hi, lo, 2*f.in)
+		a.at[k] = int(at)
+		switch {
+		case mirrored && rest == 0:
+			a.at[k] = -int(at)
+		case mirrored:
+			a.at[k], step = -1-int(at), steps-1-step
+		}
+		a.fraction[k] = float64(step) / steps
+	}
+	return a
+}
+
+// places gives centres as they are counted from a pixel on.
+func (a axis) places(from, to, origin int) []float64 {
+	out := make([]float64, to-from)
+	for i := range out {
+		out[i] = float64(a.at[from+i]-origin) + a.fraction[from+i]
+	}
+	return out
+}
+
+// maxRead is how many pixels are read at once, for tiles that are made of very
+// many.
+const maxRead = 1 << 22
+
+// read makes the tile, in strips of rows that need no more than maxRead pixels.
+func (t *resampled) read(ctx context.Context, c Coverage) (*raster.Raster, error) {
+	out := &raster.Raster{Grid: worldGrid(t.r.Z, t.r.Size), SRID: 3857}
+	out.OriginX, out.OriginY = out.World(float64(t.r.X*t.r.Size-t.r.Margin), float64(t.r.Y*t.r.Size-t.r.Margin))
+	out.Width, out.Height = t.side, t.side
+
+	for from := 0; from < t.side; {
+		to := t.strip(from)
+		window := t.window(from, to)
+		src, err := c.Window(ctx, window)
+		if err != nil {
+			return nil, err
+		}
+		if out.Bands == nil {
+			out.Bands = make([]raster.Band, len(src.Bands))
+			for i, b := range src.Bands {
+				out.Bands[i] = b // header copied
+				out.Bands[i].Pixels = raster.NewPixels(b.Type, t.side*t.side)
+			}
+		}
+		if t.kernel.Method.Blends() {
+			t.blend(out, src, window, from, to)
+		} else {
+			t.repeat(out, src, window, from, to)
+		}
+		from = to
+	}
+	if bytes.IndexByte(out.Validity, 0) < 0 {
+		out.Validity = nil
+	}
+	return out, nil
+}
+
+// strip is the end of the rows that are made at once from a row on.
+func (t *resampled) strip(from int) (to int) {
+	width := t.span(t.cols, 0, t.side)
+	rows := max(maxRead/(width.to-width.from), 64)
+	for to = from + 1; to < t.side && t.rows.at[to]-t.rows.at[from] < rows; to++ {
+	}
+	return to
+}
+
+// extent is a range of pixels along an axis.
+type extent struct{ from, to int }
+
+// span is what is read of an axis for some pixels. A kernel reads nothing beyond
+// the world, whose pixels alone it weights.
+func (t *resampled) span(a axis, from, to int) extent {
+	e := extent{a.at[from], a.at[to-1] + 1}
+	if t.kernel.Method.Blends() {
+		reach, _ := t.kernel.Reach()
+		e.from = min(max(e.from-reach, 0), t.world-1)
+		e.to = max(min(e.to+reach, t.world), e.from+1) // rows of a margin may all be outside
+	}
+	return e
+}
+
+func (t *resampled) window(from, to int) WindowRequest {
+	x, y := t.span(t.cols, 0, t.side), t.span(t.rows, from, to)
+	return WindowRequest{Level: ZoomLevel(t.zoom), X: x.from, Y: y.from, Width: x.to - x.from, Height: y.to - y.from, Bands: t.r.Bands}
+}
+
+// repeat makes rows of the tile from the pixels that hold the centres.
+func (t *resampled) repeat(out, src *raster.Raster, w WindowRequest, from, to int) {
+	cols, rows := t.lookup(w, from)
+	for i, b := range src.Bands {
+		part := expand(b.Pixels, cols, to-from, rows)
+		copy(out.Bands[i].Pixels.Range(from*t.side, to*t.side).Bytes(), part.Bytes())
+	}
+	if src.Validity != nil {
+		copy(validityOf(out)[from*t.side:], expandSlice(src.Validity, cols, to-from, rows))
+	}
+}
+
+// lookup gives the place in a window of each column, and of the first pixel of
+// each row from one on.
+func (t *resampled) lookup(w WindowRequest, from int) (cols []int, rows func(int) int) {
+	cols = make([]int, t.side)
+	for i, at := range t.cols.at {
+		cols[i] = at - w.X
+	}
+	return cols, func(y int) int { return (t.rows.at[from+y] - w.Y) * w.Width }
+}
+
+// blend makes rows of the tile by the kernel.
+func (t *resampled) blend(out, src *raster.Raster, w WindowRequest, from, to int) {
+	// Places are counted from the window's corner, which is the world's only
+	// where the window begins there.
+	s := resample.Source{
+		Width: w.Width, Height: w.Height,
+		FullWidth: t.world - w.X, FullHeight: t.world - w.Y,
+	}
+	x, y := t.cols.places(0, t.side, w.X), t.rows.places(from, to, w.Y)
+	valid := make([]uint8, (to-from)*t.side)
+	for i := range src.Bands {
+		s.Pixels, s.Valid = src.Bands[i].Pixels, validOf(src, i)
+		band := out.Bands[i] // header copied
+		band.Pixels = band.Pixels.Range(from*t.side, to*t.side)
+		resample.WarpGrid(band.Pixels, valid, s, x, y, t.kernel)
+		resample.Settle(&band, valid)
+	}
+	if src.Validity != nil || t.outside(from, to) && needsValidity(src) {
+		t.repeatValidity(validityOf(out), src.Validity, w, from, to)
+	}
+}
+
+// outside reports whether pixels of some rows are outside the world.
+func (t *resampled) outside(from, to int) bool {
+	beyond := func(a axis, from, to int) bool { return a.at[from] < 0 || a.at[to-1] >= t.world }
+	return beyond(t.cols, 0, t.side) || beyond(t.rows, from, to)
+}
+
+// needsValidity reports whether a band's own pixels cannot say that they are
+// invalid.
+func needsValidity(r *raster.Raster) bool {
+	for _, b := range r.Bands {
+		if !b.Type.IsFloat() && !(b.HasNodata && b.Type.Holds(b.Nodata)) {
+			return true
+		}
+	}
+	return false
+}
+
+// repeatValidity writes for rows of the tile the validity of the pixels that hold
+// the centres: src is the window's, nil where all is valid. What the window does
+// not have is outside the world.
+func (t *resampled) repeatValidity(dst, src []uint8, w WindowRequest, from, to int) {
+	for y := from; y < to; y++ {
+		line := dst[y*t.side : (y+1)*t.side]
+		row := t.rows.at[y] - w.Y
+		if row < 0 || row >= w.Height {
+			clear(line)
+			continue
+		}
+		for x := range line {
+			switch col := t.cols.at[x] - w.X; {
+			case col < 0 || col >= w.Width:
+				line[x] = 0
+			case src == nil:
+				line[x] = math.MaxUint8
+			default:
+				line[x] = src[row*w.Width+col]
+			}
+		}
+	}
+}
+
+// validityOf is the validity of a raster, which is made if there is none.
+func validityOf(r *raster.Raster) []uint8 {
+	if r.Validity == nil {
+		r.Validity = make([]uint8, r.Width*r.Height)
+		raster.Fill(raster.Slice[uint8](r.Validity), math.MaxUint8)
+	}
+	return r.Validity
+}
+
+// validOf tells for each pixel of a band whether it is valid, 0 for not; nil when
+// all are.
+func validOf(r *raster.Raster, band int) []uint8 {
+	b := &r.Bands[band]
+	switch p := b.Pixels.(type) {
+	case raster.Slice[uint8]:
+		return validPixels(p, r, b)
+	case raster.Slice[int8]:
+		return validPixels(p, r, b)
+	case raster.Slice[uint16]:
+		return validPixels(p, r, b)
+	case raster.Slice[int16]:
+		return validPixels(p, r, b)
+	case raster.Slice[uint32]:
+		return validPixels(p, r, b)
+	case raster.Slice[int32]:
+		return validPixels(p, r, b)
+	case raster.Slice[float32]:
+		return validPixels(p, r, b)
+	case raster.Slice[float64]:
+		return validPixels(p, r, b)
+	}
+	panic("coverage: pixels of an unknown type")
+}
+
+func validPixels[T raster.Number](p []T, r *raster.Raster, b *raster.Band) []uint8 {
+	has := b.HasNodata && b.Nodata == b.Nodata && (b.Type.IsFloat() || b.Type.Holds(b.Nodata))
+	if !has && !b.Type.IsFloat() {
+		return r.Validity
+	}
+	var nodata T
+	if has {
+		nodata = T(b.Nodata)
+	}
+	valid := make([]uint8, len(p))
+	all := true
+	for i, v := range p {
+		// The difference is 0 for finite numbers alone.
+		if v-v == 0 && !(has && v == nodata) && (r.Validity == nil || r.Validity[i] != 0) {
+			valid[i] = math.MaxUint8
+		} else {
+			all = false
+		}
+	}
+	if all {
+		return nil
+	}
+	return valid
+}
