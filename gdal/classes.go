@@ -44,10 +44,17 @@ func (t classTable) color(v float64, color rasterbase.Color) {
 
 // classes joins the colour table, the attribute table and the class names.
 // Colours of the colour table win over those of the attribute table, names of
-// the attribute table over the list of names.
-func (h handle) classes(number int, info *ingest.BandInfo) {
+// the attribute table over the list of names. What a .vat.dbf says of the first
+// band stands where GDAL's own attribute table says nothing. The warnings are
+// about that file.
+func (h handle) classes(number int, info *ingest.BandInfo) (warnings []string) {
 	t := classTable{}
 	info.HasAttributeTable = h.attributeTable(number, t)
+	if number == 1 {
+		var found bool
+		found, warnings = valueTable(h.path, t)
+		info.HasAttributeTable = info.HasAttributeTable || found
+	}
 	n := min(int(C.rb_categories(h.c, C.int(number))), maxClasses)
 	for i := range n {
 		name := clean(C.rb_category(h.c, C.int(number), C.int(i)))
@@ -67,6 +74,7 @@ func (h handle) classes(number int, info *ingest.BandInfo) {
 		}
 		return 0
 	})
+	return warnings
 }
 
 // colorTable adds the colours. Formats with tables of fixed size fill them up

@@ -29,8 +29,9 @@ func Drivers() []string { return append([]string(nil), drivers...) }
 func driverList() string { return strings.Join(drivers, ",") }
 
 // registered lists all drivers that this process has: the MBTiles driver needs
-// SQLite's, which no file is opened with by itself.
-func registered() string { return driverList() + ",SQLite" }
+// SQLite's, and the tables of values beside a raster are read with that of
+// shapefiles. No source is opened with either.
+func registered() string { return driverList() + ",SQLite,ESRI Shapefile" }
 
 // Limits bound what is opened. A zero field stands for its default.
 type Limits struct {

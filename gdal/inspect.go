@@ -235,7 +235,7 @@ func (r recipe) addBand(h handle, number int, b *C.rb_band, s *source) error {
 				fmt.Sprintf("band %d: nodata %v cannot occur in pixels of type %v and is ignored", number, float64(b.nodata), t))
 		}
 	}
-	h.classes(number, &info)
+	s.info.Warnings = append(s.info.Warnings, h.classes(number, &info)...)
 	s.info.HasMask = s.info.HasMask || in.maskBand
 	s.info.Bands = append(s.info.Bands, info)
 	s.layout.bands = append(s.layout.bands, in)

@@ -80,6 +80,22 @@ int rb_rat_column(rb_ds *h, int band, int col, int *usage, int *type, char *name
 double rb_rat_number(rb_ds *h, int band, int row, int col);
 const char *rb_rat_string(rb_ds *h, int band, int row, int col);
 
+// Tables of dBase. rb_dbf_open returns NULL only when memory is short. A row has
+// to be taken with rb_dbf_next before it is read; rb_dbf_next is 0 after the last
+// one and where the file is damaged, and rb_dbf_error says so then.
+// rb_dbf_number is 0 for a cell without a number.
+enum { RB_COLUMN_INTEGER = 0, RB_COLUMN_REAL = 1, RB_COLUMN_TEXT = 2, RB_COLUMN_OTHER = 3 };
+typedef struct rb_dbf rb_dbf;
+rb_dbf *rb_dbf_open(const char *path);
+int rb_dbf_is_open(const rb_dbf *t);
+const char *rb_dbf_error(const rb_dbf *t);
+void rb_dbf_close(rb_dbf *t);
+int rb_dbf_columns(rb_dbf *t);
+void rb_dbf_column(rb_dbf *t, int col, int *type, char *name, size_t name_size);
+int rb_dbf_next(rb_dbf *t);
+int rb_dbf_number(rb_dbf *t, int col, double *v);
+const char *rb_dbf_text(rb_dbf *t, int col);
+
 int rb_georeference(rb_ds *h, int srid, rb_geo *out);
 void rb_get_grid(rb_ds *h, rb_grid *out);
 int rb_warp_gcps(rb_ds *h, int alpha);

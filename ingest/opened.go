@@ -29,6 +29,7 @@ type opened struct {
 
 	mu      sync.Mutex // while it is being opened
 	file    rasterFile
+	dir     string // with the copy of the source and its side-cars
 	source  Dataset
 	release func() // of the copy of the source
 	plan    *Plan
@@ -178,7 +179,7 @@ func (p *Parser) openSource(ctx context.Context, o *opened, layer *rasterbase.La
 	if err == nil {
 		if o.plan, err = p.plan(ctx, source, o.settings); err == nil {
 			o.stages = o.plan.stages(source.Info())
-			o.file, o.source, o.release = file, source, release
+			o.file, o.dir, o.source, o.release = file, dir, source, release
 			return nil
 		}
 		if e := source.Close(); e != nil {

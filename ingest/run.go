@@ -373,7 +373,7 @@ func (r *run) end(ctx context.Context) error {
 // publish makes the revision the one that readers see, in one transaction with
 // all that follows from it.
 func (r *run) publish(ctx context.Context) error {
-	legend := r.fileLegend()
+	found := r.findLegend()
 	err := r.store().Catalog().Update(ctx, func(tx store.Tx) error {
 		parse, err := r.current(ctx, tx)
 		if err != nil {
@@ -391,8 +391,13 @@ func (r *run) publish(ctx context.Context) error {
 				return err
 			}
 		}
-		if legend != nil {
-			if err := r.attachLegend(ctx, tx, legend); err != nil {
+		if found.legend != nil {
+			if err := r.attachLegend(ctx, tx, found.legend); err != nil {
+				return err
+			}
+		}
+		for _, line := range found.lines {
+			if err := tx.Parses().Log(ctx, parse.ID, line); err != nil {
 				return err
 			}
 		}

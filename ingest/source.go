@@ -116,7 +116,7 @@ func (p *Parser) keepFile(ctx context.Context, src rasterbase.Source, d folder, 
 // raster's name with or without its own ending.
 var sidecarSuffixes = []string{
 	".aux.xml", ".aux", ".msk", ".prj", ".hdr", ".tab", ".wld", ".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw",
-	".pgw", ".pngw", ".j2w", ".jp2w", ".gfw", ".bpw", ".blw", ".bilw", ".ige", ".rrd", ".rpb", ".vat.dbf", ".clr", ".stx", ".qml",
+	".pgw", ".pngw", ".j2w", ".jp2w", ".gfw", ".bpw", ".blw", ".bilw", ".ige", ".rrd", ".rpb", ".vat.dbf", ".vat.cpg", ".clr", ".stx", ".qml",
 	".rdc", ".smp", ".ref", ".sgrd", ".mgrd", // of Idrisi and SAGA, which are no rasters without them
 }
 
