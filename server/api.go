@@ -49,7 +49,25 @@ type operation struct {
 	answers              map[int]response // by status
 	errors               []int            // besides those that follow from the rest
 	example              any              // of the body
+	file                 bool             // the body is that of a file, and not JSON
+	most                 int64            // bytes of the body; 0: maxBody
 }
+
+// longest is how many bytes the body may have.
+func (o operation) longest() int64 { return cmp.Or(o.most, maxBody) }
+
+// reads tells whether a body of a type is read. A page can send those of other
+// types, or of none, to other origins without asking first.
+func (o operation) reads(contentType string) bool {
+	if !o.file {
+		return isJSON(contentType)
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == fileType
+}
+
+// fileType is the type of a body that is a file.
+const fileType = "application/octet-stream"
 
 // response is one kind of answer.
 type response struct {
@@ -90,7 +108,7 @@ var bodyFormat = huma.Format{
 		if !ok {
 			return fmt.Errorf("write a refusal to %T", w)
 		}
-		x.refusal = refused(x.status, v)
+		x.refusal = x.operation.refused(x.status, v)
 		return nil
 	},
 }
@@ -107,17 +125,17 @@ func (a adapter) Handle(op *huma.Operation, handle func(huma.Context)) {
 		if err != nil {
 			return err
 		}
-		if op.RequestBody != nil && r.ContentLength != 0 && !isJSON(r.Header.Get("Content-Type")) {
-			return refused(http.StatusUnsupportedMediaType, nil)
+		o, _ := op.Metadata[accessKey].(operation)
+		if op.RequestBody != nil && r.ContentLength != 0 && !o.reads(r.Header.Get("Content-Type")) {
+			return o.refused(http.StatusUnsupportedMediaType, nil)
 		}
-		x := &exchange{humaContext: humago.NewContext(op, r, w), w: w, r: r}
+		x := &exchange{humaContext: humago.NewContext(op, r, w), w: w, r: r, operation: o}
 		handle(x)
 		return x.refusal
 	})
 }
 
-// isJSON tells whether a body is of a type that is read here. A page can send
-// those of other types, or of none, to other origins without asking first.
+// isJSON tells whether a body is JSON.
 func isJSON(contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
 	return err == nil && (media == "application/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"))
@@ -129,10 +147,11 @@ type humaContext = huma.Context
 // exchange is what huma sees of a request. What huma writes goes into refusal.
 type exchange struct {
 	humaContext
-	w       http.ResponseWriter
-	r       *http.Request
-	status  int
-	refusal error
+	operation operation
+	w         http.ResponseWriter
+	r         *http.Request
+	status    int
+	refusal   error
 }
 
 func (x *exchange) SetStatus(status int)        { x.status = status }
@@ -215,7 +234,7 @@ func mayParse(in any) bool {
 }
 
 // refused makes the error of what huma found wrong with a request.
-func refused(status int, v any) error {
+func (o operation) refused(status int, v any) error {
 	problem, ok := v.(*huma.ErrorModel)
 	if !ok { // a host program has told huma to make errors of its own
 		problem = &huma.ErrorModel{Detail: fmt.Sprint(v)}
@@ -226,9 +245,12 @@ func refused(status int, v any) error {
 	}
 	switch status {
 	case http.StatusRequestEntityTooLarge:
-		e.Code, e.Message, e.Hint = rasterbase.TooLarge, "the body is too long", fmt.Sprintf("at most %d bytes", maxBody)
+		e.Code, e.Message, e.Hint = rasterbase.TooLarge, "the body is too long", fmt.Sprintf("at most %d bytes", o.longest())
 	case http.StatusUnsupportedMediaType:
 		e.Message, e.Hint = "the body is of a type that is not read here", "send application/json"
+		if o.file {
+			e.Hint = "send " + fileType
+		}
 		return &statusError{status, e}
 	case http.StatusRequestTimeout:
 		return &statusError{status, e}

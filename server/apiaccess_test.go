@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,11 +24,16 @@ var whoMay = map[string]struct {
 	"GET /assets/{file}":                {"/assets/none.js", "", [4]int{404, 404, 404, 404}},
 	"GET /favicon.ico":                  {"/favicon.ico", "", [4]int{200, 200, 200, 200}},
 	"GET /tiles/{layer}/{z}/{x}/{file}": {"/tiles/{layer}/6/33/22.png", "", [4]int{200, 200, 200, 200}},
+	"GET /algebra/{z}/{x}/{file}":       {"/algebra/6/33/22.png?layers=r={layer},g={layer},b={layer}", "", [4]int{200, 200, 200, 200}},
 	"GET /layers":                       {"/layers", "", [4]int{200, 200, 200, 200}},
 	"GET /layers/{layer}":               {"/layers/{layer}", "", [4]int{200, 200, 200, 200}},
 	"GET /layers/{layer}/tilejson.json": {"/layers/{layer}/tilejson.json", "", [4]int{200, 200, 200, 200}},
 	"GET /legend":                       {"/legend?layer={layer}", "", [4]int{200, 200, 200, 200}},
 	"GET /legend/{legend}":              {"/legend/1", "", [4]int{200, 200, 200, 200}},
+	"GET /legend.png":                   {"/legend.png?layer={layer}", "", [4]int{200, 200, 200, 200}},
+	"GET /legend.svg":                   {"/legend.svg?layer={layer}", "", [4]int{200, 200, 200, 200}},
+	"GET /colormaps":                    {"/colormaps", "", [4]int{200, 200, 200, 200}},
+	"GET /colormaps/{name}":             {"/colormaps/viridis", "", [4]int{200, 200, 200, 200}},
 	"GET /healthz":                      {"/healthz", "", [4]int{200, 200, 200, 200}},
 	"GET /readyz":                       {"/readyz", "", [4]int{200, 200, 200, 200}},
 	"GET /metrics":                      {"/metrics", "", [4]int{401, 403, 403, 200}},
@@ -51,6 +57,26 @@ var whoMay = map[string]struct {
 	"POST /api/v1/jobs/{id}/cancel":       {"/api/v1/jobs/1/cancel", "", [4]int{401, 403, 403, 200}},
 	"GET /api/v1/me":                      {"/api/v1/me", "", [4]int{401, 200, 200, 200}},
 
+	"GET /api/v1/legends":                  {"/api/v1/legends", "", [4]int{200, 200, 200, 200}},
+	"POST /api/v1/legends":                 {"/api/v1/legends", `{"title":"New {n}","entries":[]}`, [4]int{401, 403, 201, 201}},
+	"GET /api/v1/legends/{legend}":         {"/api/v1/legends/cover", "", [4]int{200, 200, 200, 200}},
+	"PUT /api/v1/legends/{legend}":         {"/api/v1/legends/1", `{"title":"Cover","entries":[]}`, [4]int{401, 403, 200, 200}},
+	"PATCH /api/v1/legends/{legend}":       {"/api/v1/legends/1", `{"title":"cover"}`, [4]int{401, 403, 200, 200}},
+	"DELETE /api/v1/legends/{legend}":      {"/api/v1/legends/spare-{n}", "", [4]int{401, 403, 200, 200}},
+	"POST /api/v1/legends/check":           {"/api/v1/legends/check", `{"entries":[]}`, [4]int{401, 403, 200, 200}},
+	"GET /api/v1/legends/{legend}/check":   {"/api/v1/legends/1/check?layer={layer}", "", [4]int{200, 200, 200, 200}},
+	"POST /api/v1/legends/from-layer":      {"/api/v1/legends/from-layer", `{"layer":"{layer}","method":"distinct"}`, [4]int{401, 403, 200, 200}},
+	"POST /api/v1/legends/import":          {"/api/v1/legends/import?name=file-{n}.clr", "1 2 3 4", [4]int{401, 403, 201, 201}},
+	"GET /api/v1/semantics":                {"/api/v1/semantics", "", [4]int{200, 200, 200, 200}},
+	"POST /api/v1/semantics":               {"/api/v1/semantics", `{"name":"New {n}"}`, [4]int{401, 403, 201, 201}},
+	"GET /api/v1/semantics/{semantics}":    {"/api/v1/semantics/1", "", [4]int{200, 200, 200, 200}},
+	"PATCH /api/v1/semantics/{semantics}":  {"/api/v1/semantics/1", `{"keyword":"trees"}`, [4]int{401, 403, 200, 200}},
+	"DELETE /api/v1/semantics/{semantics}": {"/api/v1/semantics/99", "", [4]int{401, 403, 404, 404}},
+	"GET /api/v1/me/colormaps":             {"/api/v1/me/colormaps", "", [4]int{401, 200, 200, 200}},
+	"GET /api/v1/me/colormaps/{name}":      {"/api/v1/me/colormaps/none", "", [4]int{401, 404, 404, 404}},
+	"PUT /api/v1/me/colormaps/{name}":      {"/api/v1/me/colormaps/mine", `{"1":"red"}`, [4]int{401, 201, 201, 201}},
+	"DELETE /api/v1/me/colormaps/{name}":   {"/api/v1/me/colormaps/none", "", [4]int{401, 404, 404, 404}},
+
 	"GET /api/v1/uploads":         {"/api/v1/uploads", "", [4]int{401, 403, 200, 200}},
 	"POST /api/v1/uploads":        {"/api/v1/uploads", "", [4]int{401, 403, 400, 400}}, // without a length
 	"GET /api/v1/uploads/{id}":    {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},
@@ -70,6 +96,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	legend := addLegend(t, st, "Cover", forest)
 	s := newAPI(t, st, &recordParser{}, withMetrics())
 	update(t, st, func(ctx context.Context, tx store.Tx) error { return tx.Jobs().Enqueue(ctx, &store.Job{Kind: "test"}) })
+	n := 0
 	for _, pattern := range s.Patterns() {
 		route, ok := whoMay[pattern]
 		if !ok {
@@ -81,15 +108,22 @@ func TestWhoMayDoWhat(t *testing.T) {
 			method = "GET"
 		}
 		for i, role := range roles {
-			public := add(t, st, stripes("Public", legend))
+			spec := stripes("Public", legend)
+			spec.Width, spec.Height = 256, 64 // one tile: pixels do not matter here
+			public := add(t, st, spec)
 			if strings.HasSuffix(pattern, "/events") || strings.HasSuffix(pattern, "/cancel") {
 				addParse(t, st, public.ID, rasterbase.Finished)
 			}
-			in := strings.NewReplacer("{layer}", public.Slug)
+			in := strings.NewReplacer("{layer}", public.Slug, "{n}", strconv.Itoa(n))
+			if n++; strings.HasPrefix(pattern, "DELETE /api/v1/legends") {
+				addLegend(t, st, "Spare-"+strconv.Itoa(n-1), forest)
+			}
 			header := []string{"Tus-Resumable", "1.0.0"} // without it uploads are not spoken of
 			switch pattern {
 			case "POST /api/v1/uploads/{id}":
 				header = append(header, "X-HTTP-Method-Override", "DELETE")
+			case "POST /api/v1/legends/import":
+				header = append(header, "Content-Type", "application/octet-stream")
 			case "PATCH /api/v1/uploads/{id}":
 				header = append(header, "Content-Type", "application/offset+octet-stream", "Upload-Offset", "0")
 			}

@@ -20,6 +20,9 @@ func (s *Server) apiRoutes(handle func(pattern string, h handler)) {
 	s.layerOperations(a)
 	s.parseOperations(a)
 	s.jobOperations(a)
+	s.legendOperations(a)
+	s.semanticsOperations(a)
+	s.colormapOperations(a)
 	asJSON, asYAML, err := a.openAPI()
 	if err != nil { // the same for every server
 		panic(err)

@@ -1,12 +1,15 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
+	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/server"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 // BenchmarkTile answers land-cover tiles of 256x256 pixels with a legend: cold
@@ -17,7 +20,6 @@ func BenchmarkTile(b *testing.B) {
 	spec := stripes("Land cover", addLegend(b, st, "Cover", forest, water, town))
 	spec.Value = func(_, x, y int) (float64, bool) { return float64(1 + (x/7*31+y/5*17+x*y/997)%3), true }
 	add(b, st, spec)
-	discard := &discarded{header: http.Header{}}
 	run := func(b *testing.B, s *server.Server, header ...string) {
 		var requests []*http.Request
 		for i := range 4 {
@@ -32,20 +34,99 @@ func BenchmarkTile(b *testing.B) {
 			}
 			requests = append(requests, r)
 		}
-		b.ReportAllocs()
-		for i := 0; b.Loop(); i++ {
-			clear(discard.header)
-			s.ServeHTTP(discard, requests[i%len(requests)])
-		}
+		answerAll(b, s, requests)
 	}
 	b.Run("cold", func(b *testing.B) { run(b, newServer(b, server.Config{Store: st, TileCache: -1})) })
 	b.Run("warm", func(b *testing.B) { run(b, newServer(b, server.Config{Store: st})) })
 	b.Run("unchanged", func(b *testing.B) { run(b, newServer(b, server.Config{Store: st}), "If-None-Match") })
 }
 
-// discarded is a ResponseWriter that keeps nothing.
-type discarded struct{ header http.Header }
+// answerAll answers requests in turn.
+func answerAll(b *testing.B, s *server.Server, requests []*http.Request) {
+	discard := &discarded{header: http.Header{}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		clear(discard.header)
+		s.ServeHTTP(discard, requests[i%len(requests)])
+	}
+
+	if discard.status >= 400 {
+		b.Fatalf("status %d", discard.status)
+	}
+	b.ReportMetric(float64(discard.bytes)/float64(b.N), "B/tile")
+}
+
+// side is the square root of the number of different tiles of BenchmarkColdTiles.
+const side = 45
+
+// BenchmarkColdTiles answers 2,025 different tiles one after the other, with all
+// caches off: each is read from SQLite, unpacked, coloured and encoded.
+func BenchmarkColdTiles(b *testing.B) {
+	long := &rasterbase.Legend{Title: "Long"}
+	for i := range 5000 {
+		long.Entries = append(long.Entries, rasterbase.Entry{
+			Semantics: rasterbase.Semantics{Name: fmt.Sprint("class ", i)}, Expression: fmt.Sprint(i),
+			Color: rasterbase.Color{R: uint8(i), G: uint8(i >> 4), B: uint8(i * 7), A: 255},
+		})
+	}
+	for _, c := range []struct {
+		name   string
+		pixels rasterbase.PixelType
+		value  func(band, x, y int) (float64, bool)
+		legend *rasterbase.Legend
+		query  string
+	}{
+		{"uint8 classes", rasterbase.Uint8, func(_, x, y int) (float64, bool) { return float64((x/7*31 + y/5*17 + x*y/997) % 11), true }, nil, ""},
+		{"int16 in grey", rasterbase.Int16, terrace, nil, ""},
+		{"int16 in viridis", rasterbase.Int16, terrace, nil, "?colormap_name=viridis"},
+		{"float32 in viridis", rasterbase.Float32, hills, nil, "?colormap_name=viridis"},
+		{"float32 as hillshade", rasterbase.Float32, hills, nil, "?algorithm=hillshade"},
+		{"5,000 entries", rasterbase.Int16, func(_, x, y int) (float64, bool) { return float64((x/7*31 + y/5*17 + x*y/997) % 5000), true }, long, ""},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			st := newStore(b)
+			spec := ramp("Layer")
+			spec.Bands = []rasterbase.Band{{PixelType: c.pixels, Nodata: rasterbase.FloatPtr(-1)}}
+			if c.name == "uint8 classes" {
+				spec.Datatype, spec.Bands[0].Nodata = rasterbase.Categorical, rasterbase.FloatPtr(255)
+			}
+			if c.legend != nil {
+				if err := st.Catalog().Update(b.Context(), func(tx store.Tx) error { return tx.Legends().Create(context.Background(), c.legend) }); err != nil {
+					b.Fatal(err)
+				}
+				spec.Layer.Legend = c.legend.ID
+			}
+			spec.MaxZoom, spec.X, spec.Y, spec.Width, spec.Height = 9, 256*256, 170*256, side*256, side*256
+			spec.Value = c.value
+			add(b, st, spec)
+			s := newServer(b, server.Config{Store: st, CacheTimeout: -1})
+			var requests []*http.Request
+			for i := range side * side {
+				requests = append(requests, httptest.NewRequest("GET", fmt.Sprintf("/tiles/1/9/%d/%d.png%s", 256+i%side, 170+i/side, c.query), nil))
+			}
+			answerAll(b, s, requests)
+		})
+	}
+}
+
+// hills are smooth heights, and terrace their whole metres.
+func hills(_, x, y int) (float64, bool) {
+	u, v := float64(x%4096)/4096, float64(y%4096)/4096
+	return 400 + 900*u*(1-u)*4 + 700*v*(1-v)*4 + float64((x*7919+y*104729)%97)/40, true
+}
+
+func terrace(_, x, y int) (float64, bool) {
+	v, ok := hills(0, x, y)
+	return float64(int(v)), ok
+}
+
+// discarded is a ResponseWriter that keeps nothing but sizes.
+type discarded struct {
+	header http.Header
+	bytes  int
+	status int
+}
 
 func (d *discarded) Header() http.Header         { return d.header }
-func (d *discarded) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discarded) WriteHeader(int)             {}
+func (d *discarded) Write(b []byte) (int, error) { d.bytes += len(b); return len(b), nil }
+func (d *discarded) WriteHeader(status int)      { d.status = max(d.status, status) }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/internal/browsertest"
@@ -175,4 +176,67 @@ type view struct{ World, Left, Top, Width, Height float64 }
 func (v view) place(s testlayer.Spec, corner int) [2]float64 {
 	pixel := v.World / (256 * math.Exp2(float64(s.MaxZoom)))
 	return [2]float64{v.Left + pixel*float64(s.X+corner*s.Width), v.Top + pixel*float64(s.Y+corner*s.Height)}
+}
+
+// Whoever looks at the map can draw a layer by another legend or by a colormap, and
+// sees what its colours mean.
+func TestThePageDrawsLayersInOtherColors(t *testing.T) {
+	st := newStore(t)
+	addLegend(t, st, "Other <colours>", color.NRGBA{0x12, 0x34, 0x56, 0xff}, town, forest)
+	cover := add(t, st, stripes("Land cover", addLegend(t, st, "Cover", forest, water, town)))
+	web := httptest.NewServer(newServer(t, server.Config{Store: st}))
+	defer web.Close()
+	b := browsertest.New(t, filepath.Join("web", "dist"))
+	b.Device(1280, 800, "light")
+	b.Open(web.URL)
+	until := func(condition string) {
+		t.Helper()
+		for range 400 {
+			if browsertest.Evaluate[bool](b, condition) {
+				return
+			}
+			time.Sleep(25 * time.Millisecond)
+		}
+		t.Fatalf("never: %s", condition)
+	}
+	choose := func(value string) {
+		t.Helper()
+		browsertest.Evaluate[bool](b, `document.querySelector(".card").dispatchEvent(new Event("pointerenter"))`)
+		until(`document.querySelector("[data-colors] optgroup") !== null`)
+		browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => {
+			const select = document.querySelector("[data-colors]");
+			select.value = %q;
+			select.dispatchEvent(new Event("change"));
+			return true;
+		})()`, value))
+		until(`(() => { const p = document.querySelector("[data-picture]"); return p.hidden || p.complete && p.naturalWidth > 0; })()`)
+		b.Settle()
+	}
+	for _, c := range []struct {
+		value, address string
+		want           color.NRGBA
+		shown          bool
+	}{
+		{"legend=1", "?legend=1", color.NRGBA{0x12, 0x34, 0x56, 0xff}, true},
+		{"colormap_name=viridis", "?colormap_name=viridis", color.NRGBA{0x44, 0x01, 0x54, 0xff}, true},
+		{"", "", forest, false},
+	} {
+		choose(c.value)
+		p := b.Place(int64(cover.ID), 6, 33*256+64, 22*256+256)
+		if got := at(b.Shot("colors-"+strings.ReplaceAll(c.value, "=", "-")), p.X, p.Y); got != c.want {
+			t.Errorf("%q: value 1 is drawn %v, want %v", c.value, got, c.want)
+		}
+		if shown := browsertest.Evaluate[bool](b, `(() => { const p = document.querySelector("[data-picture]"); return !p.hidden && p.naturalWidth > 50 && p.alt.startsWith("Legend: "); })()`); shown != c.shown {
+			t.Errorf("%q: the picture is shown: %v", c.value, shown)
+		}
+		if own := browsertest.Evaluate[bool](b, `document.querySelector("[data-own-colors]").hidden`); own != c.shown {
+			t.Errorf("%q: the layer's own legend is hidden: %v", c.value, own)
+		}
+		if u := browsertest.Evaluate[string](b, `document.getElementById("url-1").value`); !strings.HasSuffix(u, "/{z}/{x}/{y}.png"+c.address) {
+			t.Errorf("%q: the tile address is %q", c.value, u)
+		}
+	}
+	if says := b.Complaints(); len(says) > 0 {
+		t.Errorf("the browser complains: %q", says)
+	}
 }

@@ -155,12 +155,13 @@ type revisionJSON struct {
 	Bands          []rasterbase.Band     `json:"bands"`
 }
 
-// legendJSON is a legend with its title, its entries in the form that /legend
-// answers.
+// legendJSON is a legend with its title, its entries or its gradient in the form
+// that /legend answers.
 type legendJSON struct {
-	ID      rasterbase.LegendID `json:"id"`
-	Title   string              `json:"title"`
-	Entries json.RawMessage     `json:"entries"`
+	ID       rasterbase.LegendID `json:"id"`
+	Title    string              `json:"title"`
+	Entries  json.RawMessage     `json:"entries"`
+	Gradient json.RawMessage     `json:"gradient,omitempty"`
 }
 
 // item describes a layer for the list.
@@ -198,11 +199,14 @@ func (k known) metadata(root string) (metadataJSON, error) {
 		Parse:  k.state(),
 	}
 	if k.legend != nil {
-		entries, err := legend.MarshalJSON(k.legend)
+		colors, err := legend.MarshalJSON(k.legend)
 		if err != nil {
 			return out, fmt.Errorf("write legend %d: %w", k.legend.ID, err)
 		}
-		out.Legend = &legendJSON{ID: k.legend.ID, Title: k.legend.Title, Entries: entries}
+		out.Legend = &legendJSON{ID: k.legend.ID, Title: k.legend.Title, Entries: colors}
+		if k.legend.Gradient != nil {
+			out.Legend.Entries, out.Legend.Gradient = json.RawMessage("[]"), colors
+		}
 	}
 	if r := k.rev; r != nil {
 		out.Revision = &revisionJSON{

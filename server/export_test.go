@@ -33,3 +33,12 @@ func (s *Server) Arriving() int {
 	defer s.uploading.mu.Unlock()
 	return len(s.uploading.now)
 }
+
+// Parameters are those that change pictures.
+func Parameters() []string {
+	names := make([]string, 0, len(readers))
+	for name := range readers {
+		names = append(names, name)
+	}
+	return names
+}

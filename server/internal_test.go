@@ -43,7 +43,7 @@ func FuzzParseTile(f *testing.F) {
 	f.Add("100", "0", "0.jpg")
 	f.Add("-1", "+5", "1e9.webp")
 	f.Fuzz(func(t *testing.T, z, x, file string) {
-		got, _, err := parseTilePath(z, x, file)
+		got, err := parseTilePath(z, x, file)
 		if err != nil {
 			if code := rasterbase.CodeOf(err); code != rasterbase.Invalid && code != rasterbase.NotFound {
 				t.Fatalf("code %q: %v", code, err)

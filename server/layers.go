@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/render"
 	"github.com/rasterbase/rasterbase/store"
 	"github.com/rasterbase/rasterbase/xyz"
 )
@@ -217,63 +216,6 @@ func (s *Server) readLayer(r *http.Request, ref string) (k known, err error) {
 		return err
 	})
 	return k, err
-}
-
-// tileJSONDocument is TileJSON 3.0.0 for raster tiles.
-type tileJSONDocument struct {
-	TileJSON    string     `json:"tilejson"`
-	Name        string     `json:"name"`
-	Description string     `json:"description,omitempty"`
-	Attribution string     `json:"attribution,omitempty"`
-	Version     string     `json:"version"`
-	Scheme      string     `json:"scheme"`
-	Tiles       []string   `json:"tiles"`
-	MinZoom     int        `json:"minzoom"`
-	MaxZoom     int        `json:"maxzoom"`
-	Bounds      [4]float64 `json:"bounds"`
-	Center      [3]float64 `json:"center"`
-	Legend      string     `json:"legend,omitempty"`
-	TileSize    int        `json:"tileSize"`
-}
-
-// tileJSON answers what a map library needs to show a layer. Its addresses hold
-// the version, so that browsers may keep the tiles, and the legend that was
-// asked for.
-func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	legendRef, err := drawingParameters(q)
-	if err != nil {
-		return err
-	}
-	format := render.PNG
-	if f := q.Get("format"); f != "" {
-		if format, err = render.ParseFormat(f); err != nil {
-			return rasterbase.Errorf(rasterbase.Invalid, "there are no tiles of format %.20q", f).WithHint("png or jpg").WithField("format")
-		}
-	}
-	l, err := s.resolve(r, r.PathValue("layer"), legendRef)
-	if err != nil {
-		return err
-	}
-	rev := l.cov.Revision()
-	if !rev.HasPyramid {
-		return withoutPyramid(rev)
-	}
-	params := url.Values{"v": {l.version}}
-	if legendRef != "" {
-		params.Set("legend", legendRef)
-	}
-	root := s.root(r)
-	doc := tileJSONDocument{
-		TileJSON: "3.0.0", Name: l.layer.Name, Description: l.layer.Description, Attribution: l.layer.Attribution,
-		Version: "1.0.0", Scheme: "xyz", Tiles: []string{root + "/" + tilePath(l.layer.ID, string(format), params)},
-		MaxZoom: rev.MaxZoom, TileSize: rev.TileSize,
-	}
-	doc.Bounds, doc.Center = place(rev)
-	if l.legend != nil {
-		doc.Legend = root + "/" + legendPath(l.legend.ID)
-	}
-	return writeJSON(w, r, doc, l.layer.Visibility == rasterbase.Private)
 }
 
 // place is a revision's box inside the web-mercator world, which TileJSON does

@@ -51,7 +51,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			s.c.Observer.Request(r.Pattern, r.Method, cmp.Or(rec.status, http.StatusOK), rec.bytes, time.Since(start))
 		}
 		if s.c.Log.Enabled(r.Context(), slog.LevelDebug) {
-			s.c.Log.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path,
+			s.c.Log.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr,
 				"status", rec.status, "bytes", rec.bytes, "took", time.Since(start).Round(time.Microsecond))
 		}
 	})
@@ -104,13 +104,13 @@ func (s *Server) shared(next http.Handler) http.Handler {
 			}
 		}
 		if h.Get("Access-Control-Allow-Origin") != "" {
-			h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After")
+			h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, Aggregation, Accept-Ranges, Content-Range, Content-Length")
 		}
 		if r.Method == http.MethodOptions {
 			methods := strings.Join(s.methods(r.URL.Path), ", ")
 			h.Set("Allow", methods)
 			h.Set("Access-Control-Allow-Methods", methods)
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Last-Event-ID, Range")
 			h.Set("Access-Control-Max-Age", "86400")
 			if isUploadPath(r.URL.Path) {
 				s.uploadOptions(h)

@@ -34,6 +34,7 @@ func newDocument(version string) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: tagLayers, Description: "Raster data sets with the settings asked for"},
 			{Name: tagParses, Description: "Reading the source of a layer, and what came of it"},
+			{Name: tagLegends, Description: "The colours of values, the meanings that they share, and the colormaps that people keep for themselves"},
 			{Name: tagServer, Description: "The jobs in the background, and who asks"},
 		},
 		Components: &huma.Components{
@@ -47,9 +48,10 @@ func newDocument(version string) *huma.OpenAPI {
 }
 
 const (
-	tagLayers = "layers"
-	tagParses = "parses"
-	tagServer = "server"
+	tagLayers  = "layers"
+	tagParses  = "parses"
+	tagLegends = "legends"
+	tagServer  = "server"
 )
 
 // schemaName names a schema after its Go type.
@@ -92,7 +94,7 @@ func (a *api) document(o operation) huma.Operation {
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: apiPath + o.path, Tags: []string{o.tag},
 		Summary: o.summary, Description: o.detail,
-		MaxBodyBytes: maxBody + 1, BodyReadTimeout: bodyTimeout,
+		MaxBodyBytes: o.longest() + 1, BodyReadTimeout: bodyTimeout,
 		Metadata:  map[string]any{accessKey: o},
 		Responses: map[string]*huma.Response{},
 		Security:  []map[string][]string{{"bearer": {}}, {"basic": {}}},
@@ -114,7 +116,11 @@ func (a *api) document(o operation) huma.Operation {
 	}
 	if o.example != nil {
 		failures = append(failures, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-		op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Example: o.example}}}
+		media := "application/json"
+		if o.file {
+			media = fileType
+		}
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{media: {Example: o.example}}}
 	}
 	schemas := a.huma.OpenAPI().Components.Schemas
 	for status, answer := range o.answers {
@@ -135,10 +141,10 @@ func (a response) document(schemas huma.Registry) *huma.Response {
 	out := &huma.Response{Description: a.text, Headers: map[string]*huma.Param{}}
 	text := &huma.Schema{Type: huma.TypeString}
 	if a.located {
-		out.Headers["Location"] = &huma.Param{Description: "The address of the layer", Schema: text}
+		out.Headers["Location"] = &huma.Param{Description: "The address of what was made or changed", Schema: text}
 	}
 	if a.tagged {
-		out.Headers["ETag"] = &huma.Param{Description: "For If-Match: changes when the layer is changed, but not with its parse", Schema: text}
+		out.Headers["ETag"] = &huma.Param{Description: "For If-Match: changes when what is told is changed, but not with the parse of a layer", Schema: text}
 	}
 	switch {
 	case a.media != "":

@@ -135,7 +135,8 @@ func TestExamplesOfTheDocument(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := call(t, s, "administrator", strings.ToUpper(method), strings.ReplaceAll(path, "{layer}", "land-cover"), string(body))
+			in := strings.NewReplacer("{layer}", "land-cover", "{legend}", "WorldCover", "{semantics}", "1", "{name}", "mine")
+			w := call(t, s, "administrator", strings.ToUpper(method), in.Replace(path), string(body))
 			if w.Code < 200 || w.Code > 299 || o.Responses[http3(w.Code)].Description == "" {
 				t.Errorf("%s %s with %s: status %d: %s", method, path, body, w.Code, w.Body)
 			}

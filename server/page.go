@@ -161,14 +161,14 @@ func (s *Server) layerData(ctx context.Context, k known) (*layerData, *style, er
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := s.styleOf(cov.Revision(), k.legend)
+	st, err := s.styleOf(cov, k.legend, s.plain, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	b := clip(k.rev.Bounds)
 	return &layerData{
 		ID:          k.layer.ID,
-		Tiles:       tilePath(k.layer.ID, "png", url.Values{"v": {s.version(cov, st)}}),
+		Tiles:       tilePath(k.layer.ID, "png", url.Values{"v": {st.version}}),
 		Bounds:      [4]float64{b.West, b.South, b.East, b.North},
 		MaxZoom:     k.rev.MaxZoom,
 		TileSize:    k.rev.TileSize,

@@ -23,6 +23,7 @@ type layerView struct {
 	Pixels      string
 	Bands       int
 	Shown       bool // has map tiles
+	Colors      bool // others can be chosen
 	Status      string
 	StatusClass string
 	Percent     string
@@ -88,6 +89,7 @@ func (k known) view(root string, st *style) layerView {
 		v.LegendPath = legendPath(k.legend.ID)
 	}
 	v.Legend = k.legendView(st)
+	v.Colors = st.colormap != nil
 	return v
 }
 
@@ -126,6 +128,9 @@ func (k known) legendView(st *style) *legendView {
 		}
 	}
 	switch {
+	case st.legend != nil && st.legend.Gradient != nil:
+		v.Title = st.legend.Title
+		v.explainGradient(st, band)
 	case st.legend != nil:
 		v.explain(st.legend, band, k.legend != nil)
 		if st.legend.Title != k.layer.Name {
@@ -146,6 +151,46 @@ func (k known) legendView(st *style) *legendView {
 	return v
 }
 
+// explainGradient shows colours that run into each other as a ramp, and others as
+// entries.
+func (v *legendView) explainGradient(st *style, band rasterbase.Band) {
+	stops, interpolation, err := legend.Stops(st.legend.Gradient)
+	if err != nil || len(stops) == 0 {
+		v.Note = "In the colours of " + st.legend.Title
+		return
+	}
+	low, high := stops[0].At, stops[len(stops)-1].At
+	if interpolation == rasterbase.Linear && low < high {
+		const steps = 32
+		for i := range steps + 1 {
+			share := float64(i) / steps
+			color, alpha := paint(rasterbase.Color(st.colormap.At(low + (high-low)*share)))
+			v.Gradient = append(v.Gradient, stopView{strconv.FormatFloat(share, 'g', -1, 64), color, alpha})
+		}
+		v.Low, v.High, v.Unit = number(unscaled(band, low)), number(unscaled(band, high)), band.Unit
+		return
+	}
+	for _, stop := range stops {
+		name := stop.Name
+		if name == "" {
+			name = measure(band, stop.At)
+			if interpolation == rasterbase.Discrete {
+				name = "up to " + name
+			}
+		}
+		color, alpha := paint(stop.Color)
+		v.Entries = append(v.Entries, entryView{Name: name, Color: color, Alpha: alpha})
+	}
+	v.fold()
+}
+
+// fold hides the entries of a long legend at first.
+func (v *legendView) fold() {
+	if len(v.Entries) > foldFrom {
+		v.Entries, v.More = v.Entries[:firstShow], v.Entries[firstShow:]
+	}
+}
+
 // explain lists those entries of a legend that a band has values for.
 func (v *legendView) explain(shown *rasterbase.Legend, band rasterbase.Band, given bool) {
 	if given && len(band.Histogram.Values) > 0 {
@@ -159,9 +204,7 @@ func (v *legendView) explain(shown *rasterbase.Legend, band rasterbase.Band, giv
 		color, alpha := paint(e.Color)
 		v.Entries = append(v.Entries, entryView{Name: name, Code: strings.TrimSpace(e.Code), Color: color, Alpha: alpha})
 	}
-	if len(v.Entries) > foldFrom {
-		v.Entries, v.More = v.Entries[:firstShow], v.Entries[firstShow:]
-	}
+	v.fold()
 	if len(v.Entries) == 0 {
 		v.Note = "No value of the layer is in its legend"
 	}

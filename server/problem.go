@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/algebra"
 )
 
 // problem is a problem document, RFC 9457.
@@ -22,6 +23,7 @@ type problem struct {
 	Detail    string `json:"detail"`
 	Parameter string `json:"parameter,omitempty"` // the one at fault
 	Hint      string `json:"hint,omitempty"`      // the way out
+	Column    int    `json:"column,omitempty"`    // of the mistake in a formula or expression, in characters from 1
 	ID        string `json:"id"`                  // of this failure, as in the log
 }
 
@@ -98,6 +100,9 @@ func problemOf(err error) problem {
 		return p
 	}
 	p.Detail, p.Hint, p.Parameter = e.Message, e.Hint, e.Field
+	if mistake, ok := errors.AsType[*algebra.SyntaxError](err); ok {
+		p.Column = mistake.Column
+	}
 	if p.Detail == "" && e.Err != nil { // then its text is the message
 		p.Detail = e.Err.Error()
 	}

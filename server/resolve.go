@@ -2,155 +2,132 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"net/http"
-	"strconv"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/legend"
 	"github.com/rasterbase/rasterbase/store"
 )
 
 // resolved is a layer as one request sees it: its row, the revision that is
-// published now, and how it is coloured.
+// published now, and how it is drawn.
 type resolved struct {
 	layer   *rasterbase.Layer
 	cov     *coverage.Layer
-	legend  *rasterbase.Legend // nil: none
+	legend  *rasterbase.Legend // that the request names, or else the layer's own; nil: none
 	style   *style
-	version string // the v= of its addresses: changes with pixels and colours
+	private bool // no cache may keep it
 }
 
-// find finds the layer that a name means to the sender of the request, by id,
-// slug or source file name, and reads what is wanted of it in the transaction
-// that found it. One that they may not read is answered as if it did not exist,
-// and does not make a name ambiguous, so that nobody learns of it.
-//
-// Auth is asked between transactions: a host's may need a connection to the same
-// database, of which there are only so many.
-func (s *Server) find(r *http.Request, ref string, wanted func(store.Tx, *rasterbase.Layer) error) (*rasterbase.Layer, error) {
-	ctx := r.Context()
-	who, err := s.principal(r)
+// asked is what one request asks of a layer's pictures.
+type asked struct {
+	layer string // id, slug or file name
+	*drawing
+	values bool // not colours
+	again  bool // nothing that is remembered counts
+}
+
+// resolve finds a layer that has tiles, with the style that is asked for.
+func (s *Server) resolve(r *http.Request, a asked) (*resolved, error) {
+	own, err := s.ownColormap(r, a.drawing)
 	if err != nil {
 		return nil, err
 	}
-	var all []*rasterbase.Layer
-	var readErr error // is told only to those who may read the layer
-	err = s.view(ctx, func(tx store.Tx) (err error) {
-		if all, err = s.candidates(ctx, tx, ref); err == nil && len(all) == 1 {
-			readErr = wanted(tx, all[0])
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
+	legendRef := ""
+	if !a.personal {
+		legendRef = a.drawing.legend
 	}
-	l, err := s.choose(ctx, who, ref, all)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(all) == 1 && l == all[0]:
-		return l, readErr
-	}
-	return l, s.view(ctx, func(tx store.Tx) error { return wanted(tx, l) })
-}
-
-// candidates are the layers that a name can mean. How an id or a slug was
-// resolved is remembered: then one read tells whether it still holds. File names
-// are looked up each time, since another layer may have come to share one.
-func (s *Server) candidates(ctx context.Context, tx store.Tx, ref string) ([]*rasterbase.Layer, error) {
-	if id, ok := s.refs.get(ref); ok {
-		l, err := tx.Layers().Get(ctx, id)
-		switch {
-		case err == nil && named(l, ref):
-			return []*rasterbase.Layer{l}, nil
-		case err != nil && !errors.Is(err, store.ErrNotExist):
-			return nil, err
-		}
-		s.refs.drop(ref)
-	}
-	return store.FindLayers(ctx, tx, ref)
-}
-
-// choose gives the one layer among those that a name can mean which the
-// principal may read. A file name counts if the layer with this slug is hidden.
-func (s *Server) choose(ctx context.Context, who rasterbase.Principal, ref string, all []*rasterbase.Layer) (*rasterbase.Layer, error) {
-	found, err := s.visible(ctx, who, all)
-	if err == nil && len(found) == 0 && len(all) == 1 && all[0].Slug == ref {
-		err = s.view(ctx, func(tx store.Tx) (err error) {
-			all, _, err = tx.Layers().Find(ctx, store.LayerFilter{FileName: ref})
-			return err
-		})
-		if err == nil {
-			found, err = s.visible(ctx, who, all)
-		}
-	}
-	switch {
-	case err != nil:
-		return nil, err
-	case len(found) == 0:
-		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no layer %.200q", ref).
-			WithHint("/layers lists those that you may read").WithField("layer")
-	case len(found) > 1:
-		return nil, blame(store.Ambiguous(ref, found), "layer")
-	}
-	if named(found[0], ref) {
-		s.refs.put(ref, found[0].ID)
-	}
-	return found[0], nil
-}
-
-// visible are the layers that a principal may read.
-func (s *Server) visible(ctx context.Context, who rasterbase.Principal, layers []*rasterbase.Layer) ([]*rasterbase.Layer, error) {
-	var out []*rasterbase.Layer
-	for _, l := range layers {
-		err := s.c.Auth.May(ctx, who, rasterbase.Read, l)
-		switch code := rasterbase.CodeOf(err); {
-		case err == nil:
-			out = append(out, l)
-		case code != rasterbase.Unauthorized && code != rasterbase.Forbidden:
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// named reports whether a name is a layer's id or slug.
-func named(l *rasterbase.Layer, ref string) bool {
-	return l.Slug == ref || strconv.FormatInt(int64(l.ID), 10) == ref
-}
-
-// resolve finds a layer that has tiles, with the legend that colours it: the
-// one asked for by id or title, or else the layer's own.
-func (s *Server) resolve(r *http.Request, ref, legendRef string) (*resolved, error) {
-	ctx := r.Context()
 	out := &resolved{}
-	var err error
-	out.layer, err = s.find(r, ref, func(tx store.Tx, l *rasterbase.Layer) (err error) {
-		if l.Published == 0 {
-			return blame(coverage.Unpublished(ctx, tx, l), "layer")
-		}
-		out.legend, err = findLegend(ctx, tx, l, legendRef)
+	if out.layer, out.legend, err = s.look(r, a.layer, legendRef, a.again); err != nil {
+		return nil, err
+	}
+	out.private = a.personal || out.layer.Visibility == rasterbase.Private
+	if out.cov, err = s.open(r.Context(), out.layer); err != nil {
+		return nil, err
+	}
+	if out.style, err = s.styleOf(out.cov, inForce(out.legend, own, a.drawing), a.drawing, a.values); err != nil {
+		return nil, s.blameLegend(err, out, a.drawing)
+	}
+	return out, nil
+}
+
+// inForce is the legend that colours: the one given or named, or else the layer's
+// own unless what was asked for leaves no place for it.
+func inForce(named, own *rasterbase.Legend, d *drawing) *rasterbase.Legend {
+	switch {
+	case own != nil:
+		return own
+	case d.colormap != nil:
+		return d.colormap
+	case d.legend != "":
+		return named
+	case named == nil || d.algorithm != "" || len(d.bands) == 3:
+		return nil
+	}
+	if g := named.Gradient; d.rescale != nil && d.entries == "" && (g == nil || !g.Relative && g.Colormap == "") {
+		return nil
+	}
+	return named
+}
+
+// blameLegend tells whether the request or the layer's own legend is at fault.
+func (s *Server) blameLegend(err error, l *resolved, d *drawing) error {
+	e, ok := asError(err)
+	switch {
+	case !ok:
+		return err
+	case e.Field != "" && d.params.Has(e.Field):
+		return err
+	case d.legend != "":
+		return blame(err, "legend")
+	case d.named != "":
+		return blame(err, "colormap_name")
+	case d.colormap != nil:
+		return blame(err, "colormap")
+	case l.legend != nil:
+		return fmt.Errorf("the legend of layer %d: %w", l.layer.ID, internal(err))
+	}
+	return err
+}
+
+// ownColormap gives the colormap that the sender keeps, if that is asked for.
+func (s *Server) ownColormap(r *http.Request, d *drawing) (*rasterbase.Legend, error) {
+	if !d.personal {
+		return nil, nil
+	}
+	who, err := s.signedIn(r)
+	if err != nil {
+		return nil, blame(err, "store")
+	}
+	var m *rasterbase.UserColormap
+	err = s.view(r.Context(), func(tx store.Tx) (err error) {
+		m, err = tx.Colormaps().Get(r.Context(), who.Name, d.legend)
 		return err
 	})
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, rasterbase.Errorf(rasterbase.NotFound, "you keep no colormap %.80q", d.legend).
+			WithHint("without store=session, legend= names the legends of all").WithField("legend")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if out.cov, err = s.open(ctx, out.layer); err != nil {
-		return nil, err
+	key := string(m.JSON)
+	if lg, ok := s.colormaps.get(key); ok {
+		return lg, nil
 	}
-	if out.style, err = s.styleOf(out.cov.Revision(), out.legend); err != nil {
-		if legendRef != "" {
-			return nil, blame(err, "legend")
-		}
-		return nil, fmt.Errorf("the legend of layer %d: %w", out.layer.ID, internal(err))
+	lg, err := legend.ParseColormap(m.JSON)
+	if err != nil {
+		return nil, blame(err, "legend")
 	}
-	out.version = s.version(out.cov, out.style)
-	return out, nil
+	s.colormaps.put(key, lg)
+	return lg, nil
 }
+
+// colormapCost is the memory that a colormap takes, roughly.
+func colormapCost(key string, _ *rasterbase.Legend) int64 { return 1000 + 10*int64(len(key)) }
 
 // open gives the coverage of the layer's published revision.
 func (s *Server) open(ctx context.Context, l *rasterbase.Layer) (*coverage.Layer, error) {
@@ -179,13 +156,6 @@ func findLegend(ctx context.Context, tx store.Tx, l *rasterbase.Layer, ref strin
 		return nil, nil // deleted a moment ago: grey until the layer says so
 	}
 	return lg, err
-}
-
-// version names a state of a layer's pictures in few characters.
-func (s *Server) version(cov coverage.Coverage, st *style) string {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s|%s|%s", cov.Version(), st.key, s.c.Version)
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
 // internal makes an error one of ours whatever its code says: a tile that the

@@ -28,12 +28,17 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /{$}":                          s.mapPage,
 		"GET /assets/{file}":                s.asset,
 		"GET /favicon.ico":                  s.favicon,
-		"GET /tiles/{layer}/{z}/{x}/{file}": s.tile, // file is {y}.png or {y}.jpg
+		"GET /tiles/{layer}/{z}/{x}/{file}": s.tile, // file is {y}.png, {y}@2x.webp ...
+		"GET /algebra/{z}/{x}/{file}":       s.algebraTile,
 		"GET /layers":                       s.listLayers,
 		"GET /layers/{layer}":               s.showLayer,
 		"GET /layers/{layer}/tilejson.json": s.tileJSON,
 		"GET /legend":                       s.layerLegend, // ?layer=
-		"GET /legend/{legend}":              s.legend,
+		"GET /legend/{legend}":              s.legend,      // {id or title}, with .json, .csv ...
+		"GET /legend.png":                   s.layerLegendPicture,
+		"GET /legend.svg":                   s.layerLegendPicture,
+		"GET /colormaps":                    s.listColormaps,
+		"GET /colormaps/{name}":             s.showColormap, // {name}, with .png or .svg
 		"GET /healthz":                      s.healthy,
 		"GET /readyz":                       s.ready,
 		"/":                                 s.unknown,
@@ -68,6 +73,8 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 // middleware is what every request passes, the outermost first.
 func (s *Server) middleware() []func(http.Handler) http.Handler {
 	return []func(http.Handler) http.Handler{
+		s.proxied,
+		s.prefixed,
 		s.logged,
 		s.recovered,
 		secured,

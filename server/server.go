@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"slices"
@@ -45,17 +46,32 @@ type Config struct {
 	// Log takes requests and failures; nil discards them.
 	Log *slog.Logger
 	// CacheTimeout is the max-age of tiles at addresses with a current v=;
-	// 0: [DefaultCacheTimeout], negative: browsers ask every time.
+	// 0: [DefaultCacheTimeout], negative: browsers ask every time, and the server
+	// keeps neither encoded tiles nor what it read of the catalog.
 	CacheTimeout time.Duration
 	// TileCache bounds the encoded tiles kept in memory, in bytes; 0:
 	// [DefaultTileCache], negative: none are kept.
 	TileCache int64
+	// NoRevalidate lets browsers keep tiles at addresses without a current v= for
+	// CacheTimeout, as django-raster does, in place of asking each time.
+	NoRevalidate bool
+	// EmptyTile204 answers tiles without a valid pixel with 204 and no body, in
+	// place of a transparent picture.
+	EmptyTile204 bool
+	// CompressMethod is how tiles that are GeoTIFFs are compressed, by the names of
+	// [render.TIFFOptions]; empty: they are not.
+	CompressMethod string
 	// MaxDrawing is how many tiles are drawn at the same time; the others wait.
 	// 0: twice GOMAXPROCS.
 	MaxDrawing int
 	// PublicURL is where clients see the server, mount point included; it makes
-	// every absolute URL. Empty: from each request's Host header.
+	// every absolute URL. Empty: from each request's Host header, or what a trusted
+	// proxy says of it.
 	PublicURL string
+	// TrustedProxies are the addresses of proxies whose Forwarded and X-Forwarded
+	// headers are believed: who the client is, and where it sees the server. From
+	// others they count for nothing.
+	TrustedProxies []netip.Prefix
 	// CORSOrigins are the origins whose pages may read; nil: all ("*"), empty
 	// but not nil: none. It never applies to cookies.
 	CORSOrigins []string
@@ -129,11 +145,21 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler
 
+	memory    *memory
 	refs      *lru[string, rasterbase.LayerID]
 	coverages *lru[rasterbase.RevisionID, *coverage.Layer]
-	styles    *lru[string, *style]
-	tiles     *lru[string, []byte] // by ETag
-	flights   flights[[]byte]
+	tiles     *lru[string, picture] // by ETag
+	flights   flights[picture]
+
+	// What follows from the text of a query, a legend or a colormap alone is
+	// remembered whatever is cached: it is never stale.
+	plain        *drawing // of a query that asks for nothing
+	drawings     *lru[string, *drawing]
+	colormaps    *lru[string, *rasterbase.Legend]
+	styles       *lru[string, *style]
+	styleRefs    *lru[styleRef, *style]
+	cacheControl string // of what browsers may keep
+
 	uploading uploading
 	drawing   chan struct{} // holds one for each tile that is being drawn
 	previews  atOnce        // that are being made
@@ -164,6 +190,9 @@ func New(c Config) (*Server, error) {
 	if c.CacheTimeout == 0 {
 		c.CacheTimeout = DefaultCacheTimeout
 	}
+	if c.CacheTimeout < 0 {
+		c.TileCache = -1
+	}
 	if c.TileCache == 0 {
 		c.TileCache = DefaultTileCache
 	}
@@ -183,15 +212,21 @@ func New(c Config) (*Server, error) {
 		c:         c,
 		refs:      newLRU[string, rasterbase.LayerID](4096, nil),
 		coverages: newLRU[rasterbase.RevisionID, *coverage.Layer](1024, nil),
-		styles:    newLRU[string, *style](1024, nil),
-		tiles:     newLRU[string](c.TileCache, tileCost),
+		tiles:     newLRU[string](c.TileCache, pictureCost),
+		plain:     &drawing{},
+		drawings:  newLRU[string](drawingMemory, drawingCost),
+		colormaps: newLRU[string](drawingMemory, colormapCost),
+		styles:    newLRU[string](styleMemory, styleCost),
+		styleRefs: newLRU[styleRef](styleRefMemory, styleRefCost),
 		drawing:   make(chan struct{}, c.MaxDrawing),
 		previews:  make(atOnce, maxPreviews),
 		parsing:   make(atOnce, maxParsing),
 
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
+	s.cacheControl = fmt.Sprintf("public, max-age=%d", int(c.CacheTimeout.Seconds()))
 	s.running, s.stop = context.WithCancel(context.Background())
+	s.memory = newMemory(c.Store.Catalog(), c.CacheTimeout < 0)
 	s.watches = newWatches(s.running, c.Store.Catalog(), c.Log)
 	if c.PublicURL != "" {
 		u, err := url.Parse(strings.TrimSuffix(c.PublicURL, "/"))
@@ -231,6 +266,3 @@ func (s *Server) Close() {
 func (s *Server) view(ctx context.Context, fn func(store.Tx) error) error {
 	return s.c.Store.Catalog().View(ctx, fn)
 }
-
-// tileCost is the memory that a cached tile takes, its key and place included.
-func tileCost(etag string, tile []byte) int64 { return int64(len(etag) + len(tile) + 200) }

@@ -51,6 +51,28 @@ func stretchOf(b rasterbase.Band) stretch {
 	return stretch{low, high, true}
 }
 
+// percentiles is the range from a band's 2nd to its 98th percentile, in which the
+// bands of a colour picture are most often shown; its whole range where its
+// histogram is too coarse to tell.
+func percentiles(b rasterbase.Band) [2]float64 {
+	bins := binsOf(b.Histogram)
+	_, low, ok := quantile(bins, tail)
+	_, high, _ := quantile(bins, 1-tail)
+	low, high = max(low, b.Min), min(high, b.Max)
+	if !ok || !(low < high) {
+		low, high = b.Min, b.Max
+	}
+	return finite(low, high)
+}
+
+// finite is a range whose width is a number: half of one that is too wide.
+func finite(low, high float64) [2]float64 {
+	if math.IsInf(high-low, 0) {
+		return [2]float64{low / 2, high / 2}
+	}
+	return [2]float64{low, high}
+}
+
 // bin is a number of pixels between two values, which may be the same.
 type bin struct{ from, to, count float64 }
 

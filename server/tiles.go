@@ -3,9 +3,8 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"math/big"
+	"math/bits"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,8 +12,6 @@ import (
 	"sync/atomic"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/coverage"
-	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/render"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -32,101 +29,175 @@ type tileAddress struct{ z, x, y int }
 // and a place outside the 2^z by 2^z grid is not found.
 func parseTile(z, x, y string) (tileAddress, error) {
 	var t tileAddress
-	zoom, err := wholeNumber("z", z, 9)
-	if err != nil {
-		return t, err
+	if !isDigits(z) || len(z) > 9 {
+		return t, noNumber("z", z)
 	}
-	t.z = int(zoom.Int64())
-	for _, c := range []struct {
+	t.z, _ = strconv.Atoi(z) // nine digits at most
+	for _, c := range [...]struct {
 		name, text string
 		to         *int
 	}{{"x", x, &t.x}, {"y", y, &t.y}} {
-		n, err := wholeNumber(c.name, c.text, 100)
+		n, inside, err := wholeNumber(c.name, c.text, t.z)
 		if err != nil {
 			return t, err
 		}
-		if n.BitLen() > t.z {
+		if !inside {
 			return t, rasterbase.Errorf(rasterbase.NotFound, "%s %s is outside the grid: zoom %d has 2^%d tiles a side", c.name, c.text, t.z, t.z).WithField(c.name)
 		}
 		if t.z <= maxDrawnZoom {
-			*c.to = int(n.Int64())
+			*c.to = n
 		}
 	}
 	return t, nil
 }
 
-// wholeNumber reads a number of digits only, at most so many.
-func wholeNumber(name, s string, most int) (*big.Int, error) {
-	bad := rasterbase.Errorf(rasterbase.Invalid, "%s is not a whole number: %.40q", name, s).
-		WithHint("write tiles/{layer}/{z}/{x}/{y}.png").WithField(name)
-	if s == "" || len(s) > most {
-		return nil, bad
+// wholeNumber reads a number of digits only, at most 100, and tells whether it is
+// below 2^zoom. The number itself is given where an int holds it.
+func wholeNumber(name, s string, zoom int) (n int, inside bool, err error) {
+	if !isDigits(s) || len(s) > 100 {
+		return 0, false, noNumber(name, s)
 	}
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return nil, bad
-		}
+	if digits := strings.TrimLeft(s, "0"); len(digits) <= 18 {
+		n, _ = strconv.Atoi("0" + digits) // fits
+		return n, bits.Len(uint(n)) <= zoom, nil
 	}
-	n, ok := new(big.Int).SetString(s, 10)
+	long, ok := new(big.Int).SetString(s, 10)
 	if !ok {
-		return nil, bad
+		return 0, false, noNumber(name, s)
 	}
-	return n, nil
+	return 0, long.BitLen() <= zoom, nil
 }
 
-// parseTilePath reads the address and the format from a tile's path.
-func parseTilePath(z, x, file string) (tileAddress, render.Format, error) {
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func noNumber(name, s string) error {
+	return rasterbase.Errorf(rasterbase.Invalid, "%s is not a whole number: %.40q", name, s).
+		WithHint("write tiles/{layer}/{z}/{x}/{y}.png").WithField(name)
+}
+
+// tilePlace is what a tile's path says: where it is, in which format, and whether
+// twice as many pixels a side are wanted.
+type tilePlace struct {
+	tileAddress
+	format render.Format
+	double bool
+}
+
+// parseTilePath reads a tile's path. The last part of it is y, @2x for twice the
+// pixels, and the format.
+func parseTilePath(z, x, file string) (p tilePlace, err error) {
 	y, ext, _ := strings.Cut(file, ".")
-	t, err := parseTile(z, x, y)
-	if err != nil {
-		return t, "", err
+	y, p.double = strings.CutSuffix(y, "@2x")
+	if p.tileAddress, err = parseTile(z, x, y); err != nil {
+		return p, err
 	}
-	f, err := render.ParseFormat(ext)
-	if err != nil {
-		return t, "", rasterbase.Errorf(rasterbase.Invalid, "there are no tiles of format %.20q", ext).
-			WithHint("end the address in .png or .jpg").WithField("format")
+	if p.format, err = render.ParseFormat(ext); err != nil {
+		return p, unknownFormat(ext)
 	}
-	return t, f, nil
+	return p, nil
+}
+
+func unknownFormat(ext string) error {
+	return rasterbase.Errorf(rasterbase.Invalid, "there are no tiles of format %.20q", ext).
+		WithHint("one of png, jpg, webp, tif").WithField("format")
 }
 
 // tile answers one map tile.
 func (s *Server) tile(w http.ResponseWriter, r *http.Request) error {
-	t, format, err := parseTilePath(r.PathValue("z"), r.PathValue("x"), r.PathValue("file"))
+	p, err := parseTilePath(r.PathValue("z"), r.PathValue("x"), r.PathValue("file"))
 	if err != nil {
 		return err
 	}
-	query := r.URL.Query()
-	legendRef, err := drawingParameters(query)
+	d, err := s.parametersOf(r, tileRoute)
+	if err == nil {
+		err = d.checkFormat(p.format)
+	}
 	if err != nil {
 		return err
 	}
+	return s.answerTile(w, r, d.version, func(again bool) (sheet, error) {
+		l, err := s.resolve(r, asked{layer: r.PathValue("layer"), drawing: d, values: p.format == render.TIFF, again: again})
+		if err != nil {
+			return sheet{}, err
+		}
+		size := d.size(l.cov.Revision().TileSize, p.double)
+		return sheet{
+			etag: tileTag(l.style.tag, p, size), version: l.style.version, private: l.private, format: p.format, size: size,
+			draw: func(ctx context.Context) (picture, error) { return s.draw(ctx, l, d, p, size) },
+		}, nil
+	})
+}
+
+// sheet is a tile that can be drawn.
+type sheet struct {
+	etag    string // names everything that its bytes depend on
+	version string // v= of addresses of now
+	private bool
+	format  render.Format
+	size    int
+	draw    func(context.Context) (picture, error)
+}
+
+// picture is a tile that was drawn.
+type picture struct {
+	body        []byte
+	aggregation string // JSON of the pixels of each entry; empty: not asked for
+	empty       bool   // has no valid pixel
+}
+
+// pictureCost is the memory that a cached tile takes, its key and place included.
+func pictureCost(etag string, p picture) int64 {
+	return int64(len(etag) + len(p.body) + len(p.aggregation) + 240)
+}
+
+// answerTile answers with a tile, from a cache or drawn now. It is prepared again
+// when a re-parse was published and the old tiles were dropped meanwhile.
+func (s *Server) answerTile(w http.ResponseWriter, r *http.Request, version string, prepare func(again bool) (sheet, error)) error {
 	for attempt := 0; ; attempt++ {
-		l, err := s.resolve(r, r.PathValue("layer"), legendRef)
+		t, err := prepare(attempt > 0)
 		if err != nil {
 			return err
 		}
-		etag := tileTag(l, t, format)
-		s.cacheHeaders(w, l, query.Get("v"))
-		w.Header().Set("ETag", etag)
-		if matches(r.Header.Get("If-None-Match"), etag) {
+		s.cacheHeaders(w, t, version)
+		w.Header().Set("ETag", t.etag)
+		if matches(r.Header.Get("If-None-Match"), t.etag) {
 			w.WriteHeader(http.StatusNotModified)
 			s.observeTile("client")
 			return nil
 		}
-		body, from, err := s.encoded(r.Context(), etag, func(ctx context.Context) ([]byte, error) { return draw(ctx, l, t, format) })
+		p, from, err := s.encoded(r.Context(), t.etag, t.draw)
 		if errors.Is(err, store.ErrRevisionGone) && attempt == 0 {
-			continue // a re-parse was published and the old tiles dropped meanwhile
+			continue
 		}
 		if err != nil {
 			return err
 		}
 		s.observeTile(from)
-		w.Header().Set("Content-Type", format.ContentType())
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		if r.Method != http.MethodHead {
-			send(w, body)
-		}
+		s.sendPicture(w, r, t, p)
 		return nil
+	}
+}
+
+func (s *Server) sendPicture(w http.ResponseWriter, r *http.Request, t sheet, p picture) {
+	h := w.Header()
+	if p.aggregation != "" {
+		h.Set("Aggregation", p.aggregation)
+	}
+	if p.empty && s.c.EmptyTile204 {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	h.Set("Content-Type", t.format.ContentType())
+	h.Set("Content-Length", strconv.Itoa(len(p.body)))
+	if r.Method != http.MethodHead {
+		send(w, p.body)
 	}
 }
 
@@ -134,29 +205,32 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) error {
 // ask at the same time. Only so many tiles are drawn at once, so that a burst
 // of requests takes time and not memory. From is where it came from, in the words
 // of [Observer].
-func (s *Server) encoded(ctx context.Context, etag string, fn func(context.Context) ([]byte, error)) (body []byte, from string, err error) {
-	if body, ok := s.tiles.get(etag); ok {
-		return body, "cache", nil
+func (s *Server) encoded(ctx context.Context, etag string, draw func(context.Context) (picture, error)) (p picture, from string, err error) {
+	if p, ok := s.tiles.get(etag); ok {
+		return p, "cache", nil
 	}
 	var drawn atomic.Bool
-	body, err = s.flights.do(ctx, etag, func(ctx context.Context) ([]byte, error) {
+	p, err = s.flights.do(ctx, etag, func(ctx context.Context) (picture, error) {
 		select {
 		case s.drawing <- struct{}{}:
 			defer func() { <-s.drawing }()
 		case <-ctx.Done(): // all who asked have left
-			return nil, context.Cause(ctx)
+			return picture{}, context.Cause(ctx)
 		}
 		drawn.Store(true)
-		body, err := fn(ctx)
+		p, err := draw(ctx)
 		if err == nil {
-			s.tiles.put(etag, body)
+			s.tiles.put(etag, p)
 		}
-		return body, err
+		return p, err
 	})
-	if drawn.Load() {
-		return body, "drawn", err
+	switch {
+	case !drawn.Load():
+		return p, "shared", err
+	case p.empty:
+		return p, "empty", err
 	}
-	return body, "shared", err
+	return p, "drawn", err
 }
 
 func (s *Server) observeTile(from string) {
@@ -165,41 +239,19 @@ func (s *Server) observeTile(from string) {
 	}
 }
 
-// draw reads a tile's pixels and encodes them in colour.
-func draw(ctx context.Context, l *resolved, t tileAddress, f render.Format) ([]byte, error) {
-	rev := l.cov.Revision()
-	if !rev.HasPyramid {
-		return nil, withoutPyramid(rev)
+// tileTag is the ETag of a tile: a style, or several, and what else its bytes
+// depend on, in the characters that a tag may have.
+func tileTag(tag string, p tilePlace, size int) string {
+	b := make([]byte, 0, 96)
+	b = append(b, '"')
+	b = append(b, tag...)
+	for _, n := range [...]int{p.z, p.x, p.y, size} {
+		b = append(b, '-')
+		b = strconv.AppendInt(b, int64(n), 10)
 	}
-	if t.z > maxDrawnZoom {
-		return render.Tile(nothing(rev.TileSize), render.Options{Format: f, Colormap: &rasterbase.Colormap{}})
-	}
-	ts := rev.TileSize
-	pixels, err := l.cov.Window(ctx, coverage.WindowRequest{
-		Level: coverage.ZoomLevel(t.z), X: t.x * ts, Y: t.y * ts, Width: ts, Height: ts, Bands: l.style.bands,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read tile %d/%d/%d of layer %d: %w", t.z, t.x, t.y, rev.Layer, internal(err))
-	}
-	body, err := render.Tile(pixels, l.style.options(f))
-	if err != nil {
-		return nil, fmt.Errorf("draw tile %d/%d/%d of layer %d: %w", t.z, t.x, t.y, rev.Layer, internal(err))
-	}
-	return body, nil
-}
-
-// nothing is a raster without a valid pixel.
-func nothing(size int) *raster.Raster {
-	out := raster.New(rasterbase.Grid{Width: size, Height: size, ScaleX: 1, ScaleY: -1}, 3857, rasterbase.Uint8)
-	out.Validity = make([]uint8, size*size)
-	return out
-}
-
-// tileTag is the ETag of a tile: everything that its bytes depend on.
-func tileTag(l *resolved, t tileAddress, f render.Format) string {
-	h := fnv.New128a()
-	fmt.Fprintf(h, "%d|%s|%s|%d/%d/%d.%s", l.layer.ID, l.version, l.style.key, t.z, t.x, t.y, f)
-	return fmt.Sprintf(`"%x"`, h.Sum(nil))
+	b = append(b, '.')
+	b = append(b, p.format...)
+	return string(append(b, '"'))
 }
 
 // matches reports whether an If-None-Match header names the tag, by the weak
@@ -215,14 +267,16 @@ func matches(header, etag string) bool {
 }
 
 // cacheHeaders lets caches keep what is at an address with the current version
-// and makes them ask each time otherwise. Private layers are not kept at all.
-func (s *Server) cacheHeaders(w http.ResponseWriter, l *resolved, v string) {
+// and makes them ask each time otherwise. What is private is not kept at all.
+func (s *Server) cacheHeaders(w http.ResponseWriter, t sheet, version string) {
 	h := w.Header()
-	switch {
-	case l.layer.Visibility == rasterbase.Private:
+	switch current := version == t.version; {
+	case t.private:
 		private(h)
-	case v == l.version && s.c.CacheTimeout > 0:
-		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d, immutable", int(s.c.CacheTimeout.Seconds())))
+	case s.c.CacheTimeout > 0 && current:
+		h.Set("Cache-Control", s.cacheControl+", immutable")
+	case s.c.CacheTimeout > 0 && s.c.NoRevalidate:
+		h.Set("Cache-Control", s.cacheControl)
 	default:
 		h.Set("Cache-Control", "no-cache")
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,7 +12,7 @@ import (
 
 // root is the absolute address of the place where the server is mounted, with
 // no slash at its end: the configured public URL, or else what this request
-// tells. Headers that a proxy may have set are not believed.
+// tells, and the trusted proxies that it came through.
 func (s *Server) root(r *http.Request) string {
 	if s.base != nil {
 		return s.base.String()
@@ -20,8 +21,9 @@ func (s *Server) root(r *http.Request) string {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	u := url.URL{Scheme: scheme, Host: r.Host}
-	return u.String() + prefix(r)
+	told, _ := r.Context().Value(seenKey{}).(seen)
+	u := url.URL{Scheme: cmp.Or(told.scheme, scheme), Host: r.Host}
+	return u.String() + told.prefix + prefix(r)
 }
 
 // prefix is the part of the path that http.StripPrefix took off before the

@@ -114,13 +114,31 @@ func (b *Browser) Device(width, height int64, scheme string) {
 	}
 }
 
-// Open goes to a page and waits until the map has drawn all of its tiles.
+// Open goes to the map page and waits until its map has drawn all of its tiles.
 func (b *Browser) Open(url string) {
+	b.t.Helper()
+	b.Go(url)
+	b.Settle()
+}
+
+// Go goes to a page.
+func (b *Browser) Go(url string) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, chromedp.Navigate(url)); err != nil {
 		b.t.Fatal(err)
 	}
-	b.Settle()
+}
+
+// Until waits until a JavaScript expression is true.
+func (b *Browser) Until(expression string) {
+	b.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if Evaluate[bool](b, expression) {
+			time.Sleep(150 * time.Millisecond) // the compositor shows it
+			return
+		}
+	}
+	b.t.Fatalf("%s stayed false; the browser says %q", expression, b.Complaints())
 }
 
 const settled = `(() => {
@@ -133,13 +151,7 @@ const settled = `(() => {
 // Settle waits until all tiles of the map are drawn.
 func (b *Browser) Settle() {
 	b.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if Evaluate[bool](b, settled) {
-			time.Sleep(150 * time.Millisecond) // the compositor shows it
-			return
-		}
-	}
-	b.t.Fatalf("the map did not finish drawing; the browser says %q", b.Complaints())
+	b.Until(settled)
 }
 
 // Shot takes a screenshot; it is kept when RASTERBASE_SCREENSHOTS names a folder.

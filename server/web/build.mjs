@@ -36,6 +36,8 @@ const licenses = ["leaflet", "world-atlas", "topojson-client"].map((name) => {
   const { version } = JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, here), "utf8"));
   return `${name} ${version}\n\n${text}\n`;
 });
+const colormaps = readFileSync(new URL("../../legend/colormaps.txt", here), "utf8").trim();
+licenses.push(`Named colormaps\n\n${colormaps}\n`);
 writeFileSync(new URL("dist/licenses.txt", here), licenses.join("\n----\n\n"));
 
 function polygons(geometry) {

@@ -4,7 +4,13 @@ import L from "leaflet";
 // makeLayers turns the page's list into map layers. The first of the list is
 // drawn on top.
 export function makeLayers(list) {
-  return list.map((item, i) => ({ ...item, bounds: boundsOf(item.bounds), tiles: tilesOf(item, list.length - i) }));
+  return list.map((item, i) => ({
+    ...item,
+    address: item.tiles,
+    plain: item.tiles.split("?")[0],
+    bounds: boundsOf(item.bounds),
+    tiles: tilesOf(item, list.length - i),
+  }));
 }
 
 // boundsOf makes [west, south, east, north] Leaflet's; a layer that crosses the
@@ -98,6 +104,6 @@ export function bindCopy(button) {
 }
 
 // absolute resolves a path against the page and keeps the braces of {z}/{x}/{y}.
-function absolute(path) {
+export function absolute(path) {
   return new URL(path, document.baseURI).href.replace(/%7B/gi, "{").replace(/%7D/gi, "}");
 }

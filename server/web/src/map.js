@@ -4,6 +4,7 @@ import L from "leaflet";
 import "leaflet/dist/leaflet.css";
 import "./map.css";
 import { addBasemap } from "./basemap.js";
+import { bindColors } from "./colors.js";
 import { bindCopy, bindPanel, boundsOf, makeLayers } from "./layers.js";
 import { keepView, readView } from "./view.js";
 
@@ -32,6 +33,7 @@ else fitVisible();
 keepView(map);
 addBasemap(map, page.world);
 for (const layer of layers) bindPanel(map, layer, { onToggle: showAttribution, animate: still ? false : undefined });
+layers.forEach(bindColors);
 document.querySelectorAll("[data-copy]").forEach(bindCopy);
 bindFilter(document.getElementById("filter"));
 bindPanelToggle(document.getElementById("panel-toggle"));

@@ -1,0 +1,166 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/raster"
+	"github.com/rasterbase/rasterbase/render"
+)
+
+// maxValues is the most bytes of pixels that a GeoTIFF tile holds.
+const maxValues = 64 << 20
+
+// draw reads a tile's pixels and encodes them.
+func (s *Server) draw(ctx context.Context, l *resolved, d *drawing, p tilePlace, size int) (picture, error) {
+	rev := l.cov.Revision()
+	if !rev.HasPyramid {
+		return picture{}, withoutPyramid(rev)
+	}
+	pixels, err := l.pixels(ctx, d, p, size)
+	if err != nil {
+		return picture{}, fmt.Errorf("read tile %d/%d/%d of layer %d: %w", p.z, p.x, p.y, rev.Layer, err)
+	}
+	var out picture
+	if d.aggregation {
+		if out.aggregation, err = l.style.aggregate(pixels); err != nil {
+			return picture{}, err
+		}
+	}
+	out.body, out.empty, err = s.encode(pixels, l.style.drawn, l.style.about, d, l.style.options(d, p.format))
+	if err != nil {
+		return picture{}, fmt.Errorf("draw tile %d/%d/%d of layer %d: %w", p.z, p.x, p.y, rev.Layer, err)
+	}
+	return out, nil
+}
+
+// encode makes a tile of its pixels. What the encoder refuses is a mistake of ours,
+// but for a compression that cannot hold them.
+func (s *Server) encode(pixels *raster.Raster, drawn []int, about []rasterbase.Band, d *drawing, o render.Options) (body []byte, isEmpty bool, err error) {
+	isEmpty = empty(pixels, drawn)
+	switch {
+	case o.Format == render.TIFF:
+		body, err = render.GeoTIFF(pixels, render.TIFFOptions{Compression: s.compression(d), Bands: about})
+	case isEmpty && o.Format == render.PNG:
+		return render.Transparent(pixels.Width), true, nil
+	default:
+		body, err = render.Tile(pixels, o)
+	}
+	if e, ok := asError(err); ok && e.Field == "compress_method" { // the server's, where the request names none
+		return nil, false, blame(e, "compress")
+	}
+	if err != nil {
+		return nil, false, internal(err)
+	}
+	return body, isEmpty, nil
+}
+
+// compression is how a GeoTIFF is compressed.
+func (s *Server) compression(d *drawing) string { return cmp.Or(d.compress, s.c.CompressMethod) }
+
+// pixels reads a tile, and makes of it what the colours are for.
+func (l *resolved) pixels(ctx context.Context, d *drawing, p tilePlace, size int) (*raster.Raster, error) {
+	st, rev := l.style, l.cov.Revision()
+	if p.format == render.TIFF {
+		if err := st.fits(rev, size); err != nil {
+			return nil, err
+		}
+	}
+	if p.z > maxDrawnZoom {
+		return st.nothing(size), nil
+	}
+	r, err := coverage.Tile(ctx, l.cov, coverage.TileRequest{
+		Z: p.z, X: p.x, Y: p.y, Size: size, Margin: st.algorithm.margin(), Bands: st.bands, Resampling: st.resampling(d),
+	})
+	if err != nil {
+		return nil, readFailure(err)
+	}
+	if st.scales != nil {
+		r = realValues(r, st.scales)
+	}
+	if st.algorithm != "" {
+		if r, err = st.algorithm.apply(r, d.terrain); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// readFailure is an error of reading: the request's if it is about how the pixels
+// are resampled, and ours otherwise, whatever its code says.
+func readFailure(err error) error {
+	if e, ok := asError(err); ok && e.Field == "resampling" {
+		return e
+	}
+	return internal(err)
+}
+
+// fits refuses tiles of values that would be too large.
+func (st *style) fits(rev *rasterbase.Revision, size int) error {
+	bytes := 0
+	for _, b := range st.about {
+		bytes += size * size * b.PixelType.Size()
+	}
+	if bytes > maxValues {
+		return rasterbase.Errorf(rasterbase.Invalid, "the %d bands of layer %d are %d MiB in one tile", len(st.about), rev.Layer, bytes>>20).
+			WithHint("bidx chooses bands").WithField("bidx")
+	}
+	return nil
+}
+
+// nothing is a raster without a valid pixel: of the bands of a GeoTIFF, or of any
+// that a picture can be made of.
+func (st *style) nothing(size int) *raster.Raster {
+	var bands []raster.Band
+	if st.drawn == nil {
+		for _, b := range st.about {
+			bands = append(bands, raster.BandOf(b))
+		}
+	}
+	for _, place := range st.drawn {
+		for place >= len(bands) {
+			bands = append(bands, raster.Band{Type: rasterbase.Uint8})
+		}
+	}
+	return raster.NewInvalid(rasterbase.Grid{Width: size, Height: size, ScaleX: 1, ScaleY: -1}, 3857, bands...)
+}
+
+// empty reports whether no pixel of the bands that are drawn is valid.
+func empty(r *raster.Raster, drawn []int) bool {
+	if r.Validity != nil && bytes.Count(r.Validity, []byte{0}) == len(r.Validity) {
+		return true
+	}
+	if drawn == nil {
+		for i := range r.Bands {
+			drawn = append(drawn, i)
+		}
+	}
+	for _, b := range drawn {
+		if !emptyBand(r, b) {
+			return false
+		}
+	}
+	return true
+}
+
+func emptyBand(r *raster.Raster, band int) bool {
+	b := &r.Bands[band]
+	if b.Pixels.Len() == 0 || r.Valid(band, 0) {
+		return b.Pixels.Len() == 0
+	}
+	// A band that is filled with one value has the same bytes one pixel on.
+	memory, step := b.Pixels.Bytes(), b.Type.Size()
+	if !b.IsData(b.Pixels.At(0)) && bytes.Equal(memory[step:], memory[:len(memory)-step]) {
+		return true
+	}
+	for i := range b.Pixels.Len() {
+		if r.Valid(band, i) {
+			return false
+		}
+	}
+	return true
+}
