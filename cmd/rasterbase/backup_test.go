@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/sqlite"
 	"github.com/rasterbase/rasterbase/store"
 )
 
 // tilesOfLayer reads what is published of a layer, as the store has it.
-func tilesOfLayer(t *testing.T, dir, slug string) map[string]string {
+func tilesOfLayer(t *testing.T, dir, slug string) map[string]*raster.Raster {
 	t.Helper()
 	ctx := t.Context()
 	db, err := sqlite.Open(ctx, dir, sqlite.Options{})
@@ -29,7 +30,7 @@ func tilesOfLayer(t *testing.T, dir, slug string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{}
+	all := map[string]*raster.Raster{}
 	for z := range 25 {
 		for kind := range rasterbase.Kind(2) {
 			p := store.ListParams{RevisionKey: store.RevisionKey{Layer: l.ID, Revision: l.Published}, Kind: kind, Z: z}
@@ -38,7 +39,7 @@ func tilesOfLayer(t *testing.T, dir, slug string) map[string]string {
 					t.Fatal(err)
 				}
 				tile.Layer, tile.Revision = 0, 0
-				all[fmt.Sprintf("%+v", tile.TileKey)] = fmt.Sprintf("%+v", tile.Raster)
+				all[fmt.Sprintf("%+v", tile.TileKey)] = tile.Raster
 			}
 		}
 	}
@@ -99,7 +100,7 @@ func TestBackupOfAServerThatParses(t *testing.T) {
 	}
 	want, got := tilesOfLayer(t, filepath.Join(dir, "rasterbase-data"), "big"), tilesOfLayer(t, filepath.Join(dir, "new"), "big")
 	for k := range want {
-		if got[k] != want[k] {
+		if !raster.Equal(got[k], want[k]) {
 			t.Errorf("tile %s is another", k)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,35 +22,39 @@ import (
 
 // config is what the program works with.
 type config struct {
-	Addr             string
-	Data             string
-	DatabaseURL      string // empty: everything is in Data
-	Schema           string
-	TileSize         int
-	Workers          int
-	WorkDir          string
-	BatchSize        int
-	UseQueue         bool
-	AllowedPaths     []string
-	UploadExpiry     int // seconds
-	Compression      gdal.Compression
-	WebhookURL       string
-	WebhookSecret    string
-	MetricsAddr      string
-	ParseMemory      int64 // bytes
-	SingleTask       bool
-	MaxSourceBytes   int64
-	MinFreeDisk      int64
-	AllowedHosts     fetch.Hosts
-	FetchTimeout     int    // seconds
-	S3Endpoint       string // empty: Amazon's
-	S3RequesterPays  bool
-	TileCacheTimeout int // seconds
-	Visibility       rasterbase.Visibility
-	PublicURL        string // without a slash at its end
-	CORSOrigins      []string
-	LogLevel         slog.Level
-	LogFormat        string
+	Addr                string
+	Data                string
+	DatabaseURL         string // empty: everything is in Data
+	ListenURL           string // for notifications: empty is DatabaseURL, "poll" none
+	Schema              string
+	TileSize            int
+	Workers             int
+	WorkDir             string
+	BatchSize           int
+	UseQueue            bool
+	AllowedPaths        []string
+	UploadExpiry        int // seconds
+	Compression         gdal.Compression
+	WebhookURL          string
+	WebhookSecret       string
+	MetricsAddr         string
+	ParseMemory         int64 // bytes
+	SingleTask          bool
+	MaxSourceBytes      int64
+	MinFreeDisk         int64
+	AllowedHosts        fetch.Hosts
+	FetchTimeout        int    // seconds
+	S3Endpoint          string // empty: Amazon's
+	S3RequesterPays     bool
+	TileCacheTimeout    int // seconds
+	TileCacheRevalidate bool
+	EmptyTile204        bool
+	TrustedProxies      []netip.Prefix
+	Visibility          rasterbase.Visibility
+	PublicURL           string // without a slash at its end
+	CORSOrigins         []string
+	LogLevel            slog.Level
+	LogFormat           string
 	// Origin says for each setting where its value came from.
 	Origin map[string]origin
 }

@@ -42,7 +42,11 @@ func newDatabase(address, schema string) (database, error) {
 
 // options are those of the store.
 func (d database) options(a *app, c *config) postgis.Options {
-	return postgis.Options{Schema: d.schema, Logger: a.commandLogger(c), WorkDir: c.WorkDir}
+	o := postgis.Options{Schema: d.schema, Logger: a.commandLogger(c), WorkDir: c.WorkDir}
+	if d.url == c.DatabaseURL { // and not the other one of a move
+		o.ListenURL = c.ListenURL
+	}
+	return o
 }
 
 // open opens the store.

@@ -47,15 +47,19 @@ func TestTheGuideToTheHTTPAPI(t *testing.T) {
 		t.Fatalf("the guide: %v\n%s\n%s", err, &out, &errs)
 	}
 	printed := strings.Split(out.String(), "--- end of a block\n")
-	if len(printed) != len(blocks)+1 || len(blocks) != 8 {
+	if len(printed) != len(blocks)+1 || len(blocks) != 13 {
 		t.Fatalf("%d blocks printed:\n%s", len(blocks), &out)
 	}
 	for i, want := range map[int]string{
-		2: `"name":"Elevation"`,
-		3: `"status":"finished"`,
-		4: `"max_zoom": 12,`,
-		5: "\"private\"\n\"queued\"\n\"queued\"\n\"cancelled\"\n",
-		7: `"parameter": "source"`,
+		2:  `"name":"Elevation"`,
+		3:  `"status":"finished"`,
+		4:  `"max_zoom": 12,`,
+		5:  `{"name":"Lake","expression":"366","color":"#2166AC"}` + "\n5\n\"Heights\"\n",
+		6:  `"column":4`,
+		7:  `{"title":"Copy","entries":3}` + "\n[]\n",
+		9:  `"dawn"`,
+		10: "\"private\"\n\"queued\"\n\"queued\"\n\"cancelled\"\n",
+		12: `"parameter": "source"`,
 	} {
 		if !strings.Contains(printed[i], want) {
 			t.Errorf("block %d does not print %s:\n%s\n%s", i+1, want, printed[i], blocks[i][1])

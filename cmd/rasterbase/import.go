@@ -28,7 +28,7 @@ type importCmd struct {
 	Attribution  string   `help:"Whom maps must name as the source." placeholder:"TEXT"`
 	License      string   `help:"Licence of the data." placeholder:"TEXT"`
 	Type         string   `help:"What the numbers mean: continuous, categorical, mask or rank-ordered; found out otherwise." placeholder:"DATATYPE"`
-	Legend       string   `help:"Colour it by this legend: the title of one that exists, or a file (.json, .csv, .qml, .clr)." placeholder:"TITLE|FILE"`
+	Legend       string   `help:"Colour it by this legend: the title of one that exists, or a file (.json, .csv, .qml, .clr, .txt); otherwise the one beside the file or in it, if there is one." placeholder:"TITLE|FILE"`
 	SRID         *whole   `name:"srid" help:"EPSG code of the coordinates, in place of the file's." placeholder:"N"`
 	Nodata       *number  `help:"Value that means no data, in place of the file's." placeholder:"VALUE"`
 	MaxZoom      *whole   `help:"Deepest zoom to make tiles for; from the resolution otherwise." placeholder:"Z"`

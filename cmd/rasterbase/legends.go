@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/legend"
@@ -14,9 +15,11 @@ import (
 
 type legendsCmd struct {
 	List   legendsListCmd   `cmd:"" default:"withargs" help:"List the legends."`
-	Show   legendsShowCmd   `cmd:"" help:"Print the entries of a legend."`
+	Show   legendsShowCmd   `cmd:"" help:"Print the entries or the gradient of a legend."`
 	Import legendsImportCmd `cmd:"" help:"Make a legend from a file."`
 	Export legendsExportCmd `cmd:"" help:"Write a legend to a file."`
+	Make   legendsMakeCmd   `cmd:"" help:"Make a legend from the values of a layer."`
+	Check  legendsCheckCmd  `cmd:"" help:"Say which pixels of a layer match no entry of a legend, or several."`
 	Delete legendsDeleteCmd `cmd:"" help:"Delete a legend; layers that use it have none then."`
 }
 
@@ -28,36 +31,13 @@ Examples:
 
   rasterbase legends
   rasterbase legends import nlcd.json --title "Land cover"
-  rasterbase import landcover.tif --legend "Land cover"`
+  rasterbase import landcover.tif --legend "Land cover"
+  rasterbase legends make elevation --method quantile --colormap terrain --use
+  rasterbase legends export "Land cover" -o landcover.qml`
 }
 
 type legendsListCmd struct {
 	JSON bool `name:"json" help:"Print one JSON document."`
-}
-
-// legendDoc is a legend as the commands print it.
-type legendDoc struct {
-	ID      rasterbase.LegendID `json:"id"`
-	Title   string              `json:"title"`
-	Entries []entryDoc          `json:"entries"`
-}
-
-type entryDoc struct {
-	Name        string           `json:"name"`
-	Description string           `json:"description,omitempty"`
-	Keyword     string           `json:"keyword,omitempty"`
-	Expression  string           `json:"expression"`
-	Color       rasterbase.Color `json:"color"`
-	Code        string           `json:"code,omitempty"`
-}
-
-func newLegendDoc(l *rasterbase.Legend) legendDoc {
-	d := legendDoc{ID: l.ID, Title: l.Title, Entries: []entryDoc{}}
-	for _, e := range l.Entries {
-		s := e.Semantics
-		d.Entries = append(d.Entries, entryDoc{s.Name, s.Description, s.Keyword, e.Expression, e.Color, e.Code})
-	}
-	return d
 }
 
 // Run lists the legends.
@@ -82,38 +62,17 @@ func (c *legendsListCmd) Run(ctx context.Context, a *app) error {
 	}
 	t := newTable(a.stdout, "ID", "TITLE", "ENTRIES")
 	for _, d := range docs {
-		t.row(strconv.FormatInt(int64(d.ID), 10), d.Title, strconv.Itoa(len(d.Entries)))
-	}
-	t.flush()
-	return nil
-}
-
-type legendsShowCmd struct {
-	Legend string `arg:"" help:"Title or id."`
-	JSON   bool   `name:"json" help:"Print one JSON document."`
-}
-
-// Run prints a legend.
-func (c *legendsShowCmd) Run(ctx context.Context, a *app) error {
-	l, err := a.legend(ctx, c.Legend)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return a.printJSON(newLegendDoc(l))
-	}
-	t := newTable(a.stdout, "COLOUR", "VALUES", "NAME")
-	for _, e := range l.Entries {
-		t.row(e.Color.String(), e.Expression, e.Semantics.Name)
+		t.row(strconv.FormatInt(int64(d.ID), 10), d.Title, d.colors)
 	}
 	t.flush()
 	return nil
 }
 
 type legendsImportCmd struct {
-	File  string `arg:"" help:"A legend as JSON or CSV, or a colour table of QGIS (.qml, .clr)."`
-	Title string `help:"Title of the legend; made from the file name otherwise." placeholder:"TEXT"`
-	JSON  bool   `name:"json" help:"Print one JSON document."`
+	File          string `arg:"" help:"A legend as .json or .csv, a style of QGIS (.qml), or a colour text of GDAL, ArcGIS or QGIS (.clr, .txt)."`
+	Title         string `help:"Title of the legend; made from the file name otherwise." placeholder:"TEXT"`
+	Interpolation string `help:"How the values between those of a colour text are coloured, where it does not say so: linear, discrete or exact." placeholder:"NAME"`
+	JSON          bool   `name:"json" help:"Print one JSON document."`
 }
 
 // Help is the longer text of "legends import --help".
@@ -123,9 +82,17 @@ func (*legendsImportCmd) Help() string {
   [{"name": "Water", "expression": "11", "color": "#476BA0"},
    {"name": "High", "expression": "x > 2500", "color": "#FFFFFF"}]
 
-Example:
+or the stops of a gradient:
 
-  rasterbase legends import nlcd.json --title "Land cover"`
+  {"stops": [[0, "white"], [50, "navy"]]}
+
+The colours of gdaldem are read value by value; --interpolation linear reads them as gdaldem draws them.
+
+Examples:
+
+  rasterbase legends import nlcd.json --title "Land cover"
+  rasterbase legends import landcover.qml
+  rasterbase legends import relief.txt --interpolation linear`
 }
 
 // Run makes a legend from a file.
@@ -134,7 +101,14 @@ func (c *legendsImportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("read the legend: %w", err)
 	}
-	l, err := legend.ReadFile(filepath.Base(c.File), b)
+	mode := rasterbase.Interpolation(strings.ToLower(c.Interpolation))
+	switch mode {
+	case "", rasterbase.Linear, rasterbase.Discrete, rasterbase.Exact:
+	default:
+		return usageError{rasterbase.Errorf(rasterbase.Invalid, "unknown interpolation %q", c.Interpolation).
+			WithHint("one of linear, discrete, exact").WithField("interpolation")}
+	}
+	l, err := legend.ReadFileWith(filepath.Base(c.File), b, legend.ReadOptions{Interpolation: mode})
 	if err != nil {
 		return err // it names the file
 	}
@@ -151,8 +125,17 @@ func (c *legendsImportCmd) Run(ctx context.Context, a *app) error {
 	if c.JSON {
 		return a.printJSON(newLegendDoc(l))
 	}
-	fmt.Fprintf(a.stdout, "legend %d, %s, entries: %d\n", l.ID, visible(l.Title), len(l.Entries))
+	fmt.Fprintln(a.stdout, legendLine(l))
 	return nil
+}
+
+// legendLine says what legend was made.
+func legendLine(l *rasterbase.Legend) string {
+	what := fmt.Sprintf("entries: %d", len(l.Entries))
+	if l.Gradient != nil {
+		what = "gradient: " + gradientText(l.Gradient)
+	}
+	return fmt.Sprintf("legend %d, %s, %s", l.ID, visible(l.Title), what)
 }
 
 type legendsDeleteCmd struct {

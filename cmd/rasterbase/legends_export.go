@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -16,25 +13,35 @@ import (
 
 type legendsExportCmd struct {
 	Legend string `arg:"" help:"Title or id."`
-	Output string `short:"o" help:"File to write, .json, .csv or .clr; standard output as JSON otherwise." placeholder:"FILE"`
+	Output string `short:"o" help:"File to write, .json, .csv, .clr, .txt or .qml; standard output as JSON otherwise." placeholder:"FILE"`
+}
+
+// Help is the longer text of "legends export --help".
+func (*legendsExportCmd) Help() string {
+	return `The name of the file says in which form: .json and .csv hold all of a legend, .clr is for gdaldem and ArcGIS, .txt and .qml for QGIS. What a form cannot hold is an error.
+
+Examples:
+
+  rasterbase legends export "Land cover" -o landcover.qml
+  rasterbase legends export Elevation -o elevation.clr
+  gdaldem color-relief -alpha dem.tif elevation.clr shaded.tif`
 }
 
 // Run writes a legend in the form that the file's name asks for.
 func (c *legendsExportCmd) Run(ctx context.Context, a *app) error {
-	forms := map[string]func(*rasterbase.Legend) ([]byte, error){
-		"": legendJSON, ".json": legendJSON, ".csv": legendCSV, ".clr": legendCLR,
+	name := c.Output
+	if name == "" || name == "-" {
+		name = "legend.json"
 	}
-	ext := strings.ToLower(filepath.Ext(c.Output))
-	write, ok := forms[ext]
-	if !ok {
-		return usageError{rasterbase.Errorf(rasterbase.Invalid, "%s: legends are not written as %s", c.Output, ext).
-			WithHint("end the name in .json, .csv or .clr").WithField("output")}
+	if ext := filepath.Ext(name); !slices.Contains([]string{".json", ".csv", ".clr", ".txt", ".qml"}, strings.ToLower(ext)) {
+		return usageError{rasterbase.Errorf(rasterbase.Invalid, "%s: legends are not written as %q", c.Output, ext).
+			WithHint("end the name in .json, .csv, .clr, .txt or .qml").WithField("output")}
 	}
 	l, err := a.legend(ctx, c.Legend)
 	if err != nil {
 		return err
 	}
-	b, err := write(l)
+	b, err := legend.WriteFile(name, l)
 	if err != nil {
 		return err
 	}
@@ -42,55 +49,4 @@ func (c *legendsExportCmd) Run(ctx context.Context, a *app) error {
 		return fmt.Errorf("write the legend: %w", err)
 	}
 	return nil
-}
-
-func legendJSON(l *rasterbase.Legend) ([]byte, error) {
-	b, err := legend.MarshalJSON(l)
-	return append(b, '\n'), err
-}
-
-// legendCSV writes the columns that legend.ReadFile reads.
-func legendCSV(l *rasterbase.Legend) ([]byte, error) {
-	first := "value"
-	if slices.ContainsFunc(l.Entries, func(e rasterbase.Entry) bool { return !isValue(e) }) {
-		first = "expression"
-	}
-	rows := [][]string{{first, "color", "name"}}
-	codes := slices.ContainsFunc(l.Entries, func(e rasterbase.Entry) bool { return e.Code != "" })
-	if codes {
-		rows[0] = append(rows[0], "code")
-	}
-	for _, e := range l.Entries {
-		row := []string{e.Expression, e.Color.String(), e.Semantics.Name}
-		if codes {
-			row = append(row, e.Code)
-		}
-		rows = append(rows, row)
-	}
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	if err := w.WriteAll(rows); err != nil {
-		return nil, fmt.Errorf("write the legend as CSV: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
-// legendCLR writes colour text, "value r g b a name" on each line.
-func legendCLR(l *rasterbase.Legend) ([]byte, error) {
-	var b bytes.Buffer
-	for _, e := range l.Entries {
-		if !isValue(e) {
-			return nil, rasterbase.Errorf(rasterbase.Unsupported, "the formula %q cannot be written to a .clr file, which has single values only", e.Expression).
-				WithHint("write the legend as .json or .csv")
-		}
-		name := strings.Join(strings.Fields(e.Semantics.Name), " ") // on one line
-		fmt.Fprintf(&b, "%s %d %d %d %d %s\n", strings.TrimSpace(e.Expression), e.Color.R, e.Color.G, e.Color.B, e.Color.A, name)
-	}
-	return b.Bytes(), nil
-}
-
-// isValue tells whether an entry matches by a single value.
-func isValue(e rasterbase.Entry) bool {
-	_, err := strconv.ParseFloat(strings.TrimSpace(e.Expression), 64)
-	return err == nil
 }

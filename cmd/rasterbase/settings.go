@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"reflect"
@@ -45,6 +46,7 @@ var settings = []setting{
 	{"addr", "HOST:PORT", "127.0.0.1:8080", "Address to serve on; :8080 is every interface.", setAddr},
 	{"data", "DIR", "./rasterbase-data", "Folder that keeps everything, unless there is a database.", setString(func(c *config) *string { return &c.Data })},
 	{"database_url", "URL", "", "PostgreSQL database with PostGIS that keeps everything, postgres://user:password@host:port/name; the data folder when empty.", setDatabaseURL},
+	{"listen_url", "URL", "", "Database address for notifications of changes, past a connection pooler that swallows them; poll asks the database twice a second instead. The database address when empty.", setListenURL},
 	{"schema", "NAME", "rasterbase", "Schema of the database that all tables are in, in lower case.", setString(func(c *config) *string { return &c.Schema })},
 	{"tilesize", "PIXELS", "256", "Width of a tile, 64 to 1024 and even. Layers keep the size that they were parsed with.", setTileSize},
 	{"workers", "N", "2", "Parses, or parts of large ones, at once in a server or worker.", setInt(func(c *config) *int { return &c.Workers }, 1, 256)},
@@ -66,8 +68,11 @@ var settings = []setting{
 	{"s3_endpoint_url", "URL", "", "Store that s3:// addresses are read from, such as https://s3.example.org; Amazon's when empty.", setEndpoint},
 	{"s3_requester_pays", "true|false", "false", "Agree to pay for what is read from S3 buckets whose owners ask for that.", setBool(func(c *config) *bool { return &c.S3RequesterPays })},
 	{"tile_cache_timeout", "SECONDS", "86400", "How long clients may keep a tile of a versioned address; 0: not at all.", setInt(func(c *config) *int { return &c.TileCacheTimeout }, 0, 10*366*86400)},
+	{"tile_cache_revalidate", "true|false", "true", "Make clients ask each time whether a tile of an address without its version is still current; otherwise they keep it as long as a versioned one.", setBool(func(c *config) *bool { return &c.TileCacheRevalidate })},
+	{"empty_tiles", "200|204", "200", "Status of tiles without anything on them: 200 with a transparent picture, or 204 with none.", setEmptyTiles},
 	{"default_visibility", "public|private", "public", "Who may read new layers.", setVisibility},
 	{"public_url", "URL", "", "Address that users see, with the path prefix, when a proxy stands in front.", setPublicURL},
+	{"trusted_proxies", "ADDRESSES", "", "Addresses and networks of proxies, separated by commas, whose Forwarded and X-Forwarded headers are believed; none when empty.", setProxies},
 	{"cors_origins", "ORIGINS", "*", "Web pages, as scheme://host separated by commas, whose scripts may read the data; * is all, none is nobody.", setOrigins},
 	{"log_level", "LEVEL", "info", "Least level to log: debug, info, warn or error.", setLogLevel},
 	{"log_format", "auto|text|json", "auto", "How to log; auto is text on a terminal and json otherwise.", setLogFormat},
@@ -82,13 +87,11 @@ var renamed = map[string]string{
 
 // later are settings that belong to parts that this version does not have.
 var later = map[string]string{
-	"RASTER_TILES_URL":             "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_SOURCES_URL":           "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_EXPORT_MAX_PIXELS":     "this version has no exports yet",
-	"RASTER_ADMIN":                 "this version has no web admin yet",
-	"RASTER_TRUSTED_PROXIES":       "set RASTER_PUBLIC_URL when a proxy stands in front",
-	"RASTER_BASEMAP_URL":           "the map of this version has no base map",
-	"RASTER_TILE_CACHE_REVALIDATE": "this version has only RASTER_TILE_CACHE_TIMEOUT",
+	"RASTER_TILES_URL":         "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
+	"RASTER_SOURCES_URL":       "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
+	"RASTER_EXPORT_MAX_PIXELS": "this version has no exports yet",
+	"RASTER_ADMIN":             "this version has no web admin yet",
+	"RASTER_BASEMAP_URL":       "the map of this version has no base map",
 }
 
 // newSettingFlags makes a pointer to a struct with a flag for each setting.
@@ -186,6 +189,41 @@ func setDatabaseURL(c *config, s string) error {
 		return fmt.Errorf("%q is not an address such as postgres://user@host:5432/database", masked(s))
 	}
 	c.DatabaseURL = s
+	return nil
+}
+
+func setListenURL(c *config, s string) error {
+	if s != "poll" && !isPostgres(s) {
+		return fmt.Errorf("%q is not an address such as postgres://user@host:5432/database, nor poll", masked(s))
+	}
+	c.ListenURL = s
+	return nil
+}
+
+// setProxies reads addresses and networks; an address is a network of one.
+func setProxies(c *config, s string) error {
+	for one := range strings.SplitSeq(s, ",") {
+		if one = strings.TrimSpace(one); one == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(one)
+		if err != nil {
+			addr, bad := netip.ParseAddr(one)
+			if bad != nil {
+				return fmt.Errorf("%q is not an address such as 10.0.0.5 or a network such as 10.0.0.0/8", one)
+			}
+			network = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		c.TrustedProxies = append(c.TrustedProxies, network.Masked())
+	}
+	return nil
+}
+
+func setEmptyTiles(c *config, s string) error {
+	if s != "200" && s != "204" {
+		return fmt.Errorf("%q is not 200 or 204", s)
+	}
+	c.EmptyTile204 = s == "204"
 	return nil
 }
 

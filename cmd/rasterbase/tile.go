@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -20,17 +21,63 @@ import (
 type tileCmd struct {
 	Layer  string `arg:"" help:"Id, slug or file name."`
 	Tile   string `arg:"" name:"z/x/y" help:"Zoom, column and row of the tile."`
-	Output string `short:"o" help:"File to write, .png or .jpg; - is standard output. Otherwise LAYER-Z-X-Y.png, or standard output when that is not a terminal." placeholder:"FILE"`
-	Legend string `help:"Colour it by this legend in place of the layer's." placeholder:"TITLE"`
+	Output string `short:"o" help:"File to write, .png, .jpg, .webp or .tif; - is standard output. Otherwise LAYER-Z-X-Y.png, or standard output when that is not a terminal." placeholder:"FILE"`
+
+	Legend       string   `help:"Colour it by this legend in place of the layer's." placeholder:"TITLE"`
+	Colormap     string   `help:"Colour it by this colormap, as JSON: {\"4\": \"#654321\"}." placeholder:"JSON"`
+	ColormapName string   `help:"Colour it by a named colormap, such as viridis, or viridis_r for the reverse." placeholder:"NAME"`
+	Rescale      []string `help:"Values that the colours begin and end at: MIN,MAX; one range for all bands, or once for each." sep:"none" placeholder:"MIN,MAX"`
+	Bidx         string   `help:"Band to draw, counted from 1, or three for red, green and blue: 3,2,1." placeholder:"BANDS"`
+	Entries      string   `help:"Show these entries of the legend alone: expressions or names, separated by commas." placeholder:"LIST"`
+	Algorithm    string   `help:"Draw what heights make: hillshade, slope, terrainrgb or terrarium." placeholder:"NAME"`
+	Resampling   string   `help:"How pixels are made where there are no stored ones: nearest, bilinear or cubic." placeholder:"NAME"`
+	Tilesize     int      `help:"Pixels a side; otherwise the layer's." placeholder:"N"`
+	Unscale      bool     `help:"Apply the file's scale and offset to values."`
+	Compress     string   `help:"How a .tif is compressed: none, PACKBITS, LZW, DEFLATE, ZSTD or JPEG." placeholder:"NAME"`
+	Param        []string `help:"Any other parameter of a tile's address, as NAME=VALUE: enhance_contrast=1.5." sep:"none" placeholder:"NAME=VALUE"`
 }
 
 // Help is the longer text of "tile --help".
 func (*tileCmd) Help() string {
-	return `It is the tile that a server sends for the same address.
+	return `It is the tile that a server sends for the same address. docs/guides/tiles.md
+tells what each parameter does.
 
-Example:
+Examples:
 
-  rasterbase tile landcover 11/380/794 -o tile.png`
+  rasterbase tile landcover 11/380/794 -o tile.png
+  rasterbase tile elevation 11/380/794 --colormap-name viridis --rescale 0,3000 -o tile.webp
+  rasterbase tile landcover 11/380/794 -o values.tif`
+}
+
+// query is what the flags ask of the server.
+func (c *tileCmd) query() (url.Values, error) {
+	q := url.Values{}
+	for name, value := range map[string]string{
+		"legend": c.Legend, "colormap": c.Colormap, "colormap_name": c.ColormapName, "bidx": c.Bidx, "entries": c.Entries,
+		"algorithm": c.Algorithm, "resampling": c.Resampling, "compress": c.Compress,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(c.Rescale) > 0 {
+		q["rescale"] = c.Rescale
+	}
+	if c.Tilesize != 0 {
+		q.Set("tilesize", strconv.Itoa(c.Tilesize))
+	}
+	if c.Unscale {
+		q.Set("unscale", "true")
+	}
+	for _, p := range c.Param {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return nil, usageError{rasterbase.Errorf(rasterbase.Invalid, "%q is not a parameter and its value", p).
+				WithHint("write NAME=VALUE").WithField("param")}
+		}
+		q.Add(name, value)
+	}
+	return q, nil
 }
 
 // Run writes one tile.
@@ -46,10 +93,14 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	switch ext {
 	case "":
 		ext = ".png"
-	case ".png", ".jpg", ".jpeg":
+	case ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff":
 	default:
 		return usageError{rasterbase.Errorf(rasterbase.Invalid, "%s: tiles are not written as %s", c.Output, ext).
-			WithHint("end the name in .png or .jpg").WithField("output")}
+			WithHint("end the name in .png, .jpg, .webp or .tif").WithField("output")}
+	}
+	query, err := c.query()
+	if err != nil {
+		return err
 	}
 	conf, st, err := a.openStore(ctx)
 	if err != nil {
@@ -67,13 +118,14 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	// the data folder may read every layer.
 	srv, err := server.New(server.Config{
 		Store: st, Auth: operator{}, Transformer: gdal.Transformer{}, Log: a.commandLogger(conf), TileCache: -1,
+		CompressMethod: string(conf.Compression),
 	})
 	if err != nil {
 		return err
 	}
 	address := fmt.Sprintf("/tiles/%d/%d/%d/%d%s", l.ID, t.Z, t.X, t.Y, ext)
-	if c.Legend != "" {
-		address += "?legend=" + url.QueryEscape(c.Legend)
+	if len(query) > 0 {
+		address += "?" + query.Encode()
 	}
 	b, err := get(ctx, srv, address)
 	if err != nil {
