@@ -29,6 +29,8 @@ if [[ ${1:-build} == test ]]; then
   need gdal-bin have gdalwarp
   need curl have curl
   need jq have jq
+  need nginx-light test -x /usr/sbin/nginx
+  need pgbouncer have pgbouncer
   need "postgresql postgresql-postgis" has_postgis
   need postgis have raster2pgsql
   need python3-gdal has_python_gdal
