@@ -36,7 +36,12 @@ func valueTable(path string, t classTable) (found bool, warnings []string) {
 	warn := func(format string, args ...any) {
 		warnings = append(warnings, filepath.Base(file)+": "+fmt.Sprintf(format, args...))
 	}
-	if info, err := os.Stat(file); err != nil || info.Size() > maxTableBytes {
+	info, err := os.Stat(file)
+	if err != nil {
+		warn("it is not read, because it cannot be looked at")
+		return false, warnings
+	}
+	if info.Size() > maxTableBytes {
 		warn("it is not read, because it has more than the %d bytes allowed", maxTableBytes)
 		return false, warnings
 	}

@@ -17,7 +17,8 @@ import (
 // foundLegend is the legend that comes with a source.
 type foundLegend struct {
 	legend *rasterbase.Legend // nil: there is none
-	lines  []string           // for the log: where it is from, and what is wrong with others
+	made   string             // for the log, once the layer has it: what it is made of
+	lines  []string           // for the log: what is wrong with others
 }
 
 // legendFiles are the endings of the side-cars that are legends, the one that
@@ -44,11 +45,11 @@ func (r *run) findLegend() foundLegend {
 		}
 		l.Title = r.layer.Name
 		f.legend = l
-		f.lines = append(f.lines, "legend made of "+filepath.Base(file)+notUsed(files[i+1:]))
+		f.made = "legend made of " + filepath.Base(file) + notUsed(files[i+1:])
 		return f
 	}
 	if f.legend = r.classLegend(); f.legend != nil {
-		f.lines = append(f.lines, "legend made of the raster's own classes")
+		f.made = "legend made of the raster's own classes"
 	}
 	return f
 }
@@ -130,17 +131,20 @@ func (r *run) classLegend() *rasterbase.Legend {
 
 // attachLegend stores a legend under a free title and gives it to the layer,
 // unless the layer has got one meanwhile.
-func (r *run) attachLegend(ctx context.Context, tx store.Tx, l *rasterbase.Legend) error {
+func (r *run) attachLegend(ctx context.Context, tx store.Tx, parse rasterbase.ParseID, f foundLegend) error {
 	layer, err := tx.Layers().Get(ctx, r.layer.ID)
 	if err != nil || layer.Legend != 0 {
 		return err
 	}
-	made := *l
+	made := *f.legend
 	if err := createLegend(ctx, tx, &made); err != nil {
 		return err
 	}
 	layer.Legend = made.ID
-	return tx.Layers().Update(ctx, layer)
+	if err := tx.Layers().Update(ctx, layer); err != nil {
+		return err
+	}
+	return tx.Parses().Log(ctx, parse, f.made)
 }
 
 // createLegend stores a legend; a title that is taken gets a number.

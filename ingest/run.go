@@ -392,7 +392,7 @@ func (r *run) publish(ctx context.Context) error {
 			}
 		}
 		if found.legend != nil {
-			if err := r.attachLegend(ctx, tx, found.legend); err != nil {
+			if err := r.attachLegend(ctx, tx, parse.ID, found); err != nil {
 				return err
 			}
 		}

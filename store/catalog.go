@@ -38,7 +38,8 @@ type Catalog interface {
 	// revision of each is published, legends, semantics and colormaps. It is
 	// another one, never used before in this process, after any change to them:
 	// before the Update of this Catalog that made it returns, and within a
-	// second for changes that others made. What was read after a call can be
+	// second for changes that others made by the store's means (a backend may not
+	// notice what is changed by hand in its files). What was read after a call can be
 	// remembered until a later call gives another one. It is false while the
 	// catalog cannot tell; then nothing may be remembered. It reads memory only.
 	Generation() (g uint64, ok bool)
