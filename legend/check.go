@@ -32,6 +32,9 @@ type ValueRange struct {
 	Pixels   int64
 }
 
+// tries is at how many values of a bin formulas are tried.
+const tries = 9
+
 // MaxRanges is the largest number of ranges that a [Misfit] lists.
 const MaxRanges = 100
 
@@ -40,8 +43,8 @@ const MaxRanges = 100
 // allows there are looked at, so that the numbers are bounds; an entry that does
 // more than to compare x with constants is tried at some values of the bin. A
 // gradient is looked at as [Compile] paints it, over the band's own range where it
-// names none. The error is that of [Validate]; a band without a histogram gives an
-// empty report.
+// names none. The error is that of [Validate], or says that formulas are too much
+// work for so many values; a band without a histogram gives an empty report.
 func Check(l *rasterbase.Legend, band rasterbase.Band) (Report, error) {
 	if err := Validate(l); err != nil {
 		return Report{}, err
@@ -52,6 +55,11 @@ func Check(l *rasterbase.Legend, band rasterbase.Band) (Report, error) {
 		return Report{}, err
 	}
 	k := newChecker(rules, band)
+	if n := len(band.Histogram.Values) + tries*len(band.Histogram.Bins); n > 0 {
+		if err := bound(len(k.all.opaque), k.all.work(), max(maxPixelWork, maxTableWork/n)); err != nil {
+			return Report{}, err
+		}
+	}
 	for _, v := range band.Histogram.Values {
 		matches := k.matches(v.Value)
 		k.count(ValueRange{v.Value, v.Value, v.Count}, matches, matches)
@@ -216,7 +224,6 @@ func (k *checker) between(low, high float64) (fewest, most int) {
 		return fewest, most
 	}
 	k.sampled = true
-	const tries = 9
 	few, many := math.MaxInt, 0
 	for i := range tries {
 		v := place(low, high, float64(i)/(tries-1))

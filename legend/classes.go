@@ -44,7 +44,7 @@ func Classes(h rasterbase.Histogram, m Method, n int, colormap string) (*rasterb
 	m = Method(strings.ToLower(string(m)))
 	if !slices.Contains(Methods(), m) {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "there is no method %.40q", string(m)).
-			WithHint("one of %s", strings.Trim(fmt.Sprint(Methods()), "[]")).WithField("method")
+			WithHint("one of %s", strings.ReplaceAll(strings.Trim(fmt.Sprint(Methods()), "[]"), " ", ", ")).WithField("method")
 	}
 	if m == DistinctValues {
 		return distinctClasses(h, colormap)

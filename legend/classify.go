@@ -7,18 +7,27 @@ import (
 // Classifier finds the entries that values match. It does not change and can be
 // used by many goroutines.
 type Classifier struct {
-	all *classifier
+	all   *classifier
+	table *lookup // nil: formulas are evaluated for each value
 }
 
 // Classify makes the classifier of a legend's entries for pixels of a type. A
 // legend with a gradient has no entries: nothing matches. The error is that of
-// [Validate].
+// [Compile].
 func Classify(l *rasterbase.Legend, t rasterbase.PixelType) (*Classifier, error) {
 	rules, err := newRules(l, t == rasterbase.Float32)
 	if err != nil {
 		return nil, err
 	}
-	return &Classifier{newClassifier(rules)}, nil
+	c := newClassifier(rules)
+	err = c.boundPixels()
+	if err == nil {
+		return &Classifier{all: c}, nil
+	}
+	if lo, hi, ok := c.tableRange(t); ok {
+		return &Classifier{c, &lookup{float64(lo), c.indices(lo, hi)}}, nil
+	}
+	return nil, err
 }
 
 // Entry is the index, in the legend's Entries as they were given, of the one that
@@ -28,7 +37,14 @@ func (c *Classifier) Entry(v float64) int {
 	if v-v != 0 {
 		return -1
 	}
-	if i := c.all.find(v); i >= 0 {
+	i, known := -1, false
+	if c.table != nil {
+		i, known = c.table.find(v)
+	}
+	if !known {
+		i = c.all.find(v)
+	}
+	if i >= 0 {
 		return c.all.rules[i].entry
 	}
 	return -1

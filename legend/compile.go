@@ -8,13 +8,8 @@ import (
 	"github.com/rasterbase/rasterbase"
 )
 
-const (
-	// maxTable is the largest table of a colormap.
-	maxTable = 1 << 16
-	// maxTableWork bounds the evaluations of formulas to fill a table. Above it
-	// they are evaluated for the values that occur.
-	maxTableWork = 1 << 22
-)
+// maxTable is the largest table of a colormap.
+const maxTable = 1 << 16
 
 // maxSteps is the largest number of steps of a colormap.
 const maxSteps = 1<<16 - 2
@@ -39,7 +34,9 @@ const maxSteps = 1<<16 - 2
 // relative gradient without Min and Max is an error: see [Fit].
 //
 // NaN and the infinities are never valid, and transparent. The error is that of
-// [Validate].
+// [Validate], or has the code invalid: entries that calculate with x, as x * x < 5
+// does, are evaluated for each pixel of types without a table, and there are too
+// many of them.
 func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap, error) {
 	rules, err := newRules(l, t == rasterbase.Float32)
 	if err != nil {
@@ -48,18 +45,17 @@ func Compile(l *rasterbase.Legend, t rasterbase.PixelType) (*rasterbase.Colormap
 	if l.Gradient != nil {
 		return compileGradient(l.Gradient, t)
 	}
-	return compileRules(rules, t), nil
+	return compileRules(rules, t)
 }
 
-func compileRules(rules []rule, t rasterbase.PixelType) *rasterbase.Colormap {
+func compileRules(rules []rule, t rasterbase.PixelType) (*rasterbase.Colormap, error) {
 	c := newClassifier(rules)
 	m := &rasterbase.Colormap{}
 	switch {
 	case !t.IsFloat() && t.Size() <= 2:
-		lo, hi := t.Range()
-		if float64(len(c.opaque))*(hi-lo+1) <= maxTableWork {
-			m.First, m.Table = trim(int(lo), c.table(int(lo), int(hi)))
-			return m
+		if lo, hi, ok := c.tableRange(t); ok {
+			m.First, m.Table = trim(lo, c.table(lo, hi))
+			return m, nil
 		}
 	case len(c.breaks) > 0 && c.numbersOnly():
 		lo, hi := math.Ceil(c.breaks[0]), math.Floor(c.breaks[len(c.breaks)-1])
@@ -74,9 +70,12 @@ func compileRules(rules []rule, t rasterbase.PixelType) *rasterbase.Colormap {
 		if hi-lo >= 0 && hi-lo < maxTable && math.Abs(lo) < 1<<53 && math.Abs(hi) < 1<<53 {
 			if !slices.ContainsFunc(c.breaks, func(v float64) bool { return v != math.Trunc(v) }) {
 				m.First, m.Table = int(lo), c.table(int(lo), int(hi))
-				return m // nothing else has a colour
+				return m, nil // nothing else has a colour
 			}
 		}
+	}
+	if err := c.boundPixels(); err != nil {
+		return nil, err
 	}
 	if len(c.opaque) == 0 {
 		m.Steps = c.steps()
@@ -84,7 +83,7 @@ func compileRules(rules []rule, t rasterbase.PixelType) *rasterbase.Colormap {
 	if m.Steps == nil {
 		m.Func = c.at
 	}
-	return m
+	return m, nil
 }
 
 // trim drops the transparent ends of a table.

@@ -26,7 +26,7 @@ type ReadOptions struct {
 }
 
 // ReadFile reads a legend from a file's content by the extension of its name,
-// and titles it with the name:
+// and titles it with the name, unless a .json says its title:
 //
 //	.json         see [ParseJSON]
 //	.clr, .txt    colour text of GDAL, ESRI and QGIS: "value r g b [a] [name]" on each line
@@ -37,6 +37,7 @@ type ReadOptions struct {
 //
 // Exact colours become entries of one value, discrete ones entries of ranges, and
 // interpolated ones a gradient. Values in percent are shares of the layer's range.
+// Texts that cannot be shown are refused: see [rasterbase.CheckText].
 // Errors have the code invalid, unsupported or too large, the field legend, and
 // name the line where there is one.
 func ReadFile(name string, b []byte) (*rasterbase.Legend, error) {
@@ -61,6 +62,9 @@ func ReadFileWith(name string, b []byte, o ReadOptions) (*rasterbase.Legend, err
 	if len(l.Entries) == 0 && l.Gradient == nil {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "legend %s has no entries", base).WithField("legend")
 	}
+	if err := checkTexts(l); err != nil {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "legend %s: %w", base, err).WithField("legend")
+	}
 	return l, nil
 }
 
@@ -75,7 +79,7 @@ func readFile(title, ext string, b []byte, o ReadOptions) (*rasterbase.Legend, e
 	var err error
 	switch ext {
 	case ".json":
-		return ParseJSON(title, b)
+		return parseJSONFile(title, b)
 	case ".clr", ".txt":
 		l, err = readColorText(string(b), o)
 	case ".csv":

@@ -41,6 +41,38 @@ func findColumns(header []string) (csvColumns, error) {
 	return c, nil
 }
 
+// findNames finds the column of the names where none is called so: one whose
+// title ends with "name", as EVT_NAME does, or else the first one of text.
+func (c *csvColumns) findNames(table [][]string) {
+	if c.name >= 0 {
+		return
+	}
+	taken := append([]int{
+		c.value, c.expression, c.color, c.code, c.description, c.keyword, c.stop, c.interpolation, c.low, c.high, c.colormap,
+	}, c.parts...)
+	for i, title := range table[0] {
+		if slices.Contains(taken, i) {
+			continue
+		}
+		if strings.HasSuffix(strings.ToLower(strings.TrimSpace(title)), "name") {
+			c.name = i
+			return
+		}
+		if c.name < 0 && isText(table[1:], i) {
+			c.name = i
+		}
+	}
+}
+
+// isText is true for a column in which a cell is neither a number nor #RRGGBB.
+func isText(rows [][]string, column int) bool {
+	return slices.ContainsFunc(rows, func(cells []string) bool {
+		s := strings.TrimSpace(cells[column])
+		_, err := parseNumber(s)
+		return s != "" && s[0] != '#' && err != nil
+	})
+}
+
 // csvRow is a row with the places of its columns.
 type csvRow struct {
 	csvColumns
@@ -73,6 +105,7 @@ func readCSV(b []byte, o ReadOptions) (*rasterbase.Legend, error) {
 	if err != nil {
 		return nil, err
 	}
+	columns.findNames(table)
 	rows := make([]csvRow, len(table)-1)
 	for i, cells := range table[1:] {
 		rows[i] = csvRow{columns, cells}

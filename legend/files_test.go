@@ -39,7 +39,7 @@ func TestReadFile(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, content, want string }{
 		{"a/Land Cover.json", `[{"name":"Earth","expression":"1","color":"#FFF","code":"1"}]`, "Land Cover: 1=#FFFFFF/Earth"},
-		{"o.json", `{"title":"Mine","entries":[{"name":"E","expression":2.5,"color":"red"}]}`, "o: 2.5=#FF0000/E"},
+		{"o.json", `{"title":"Mine","entries":[{"name":"E","expression":2.5,"color":"red"}]}`, "Mine: 2.5=#FF0000/E"},
 		{"nlcd.clr", "11 72 109 162\r\n12 231 239 252 255 Ice, snow\n", "nlcd: 11=#486DA2/11; 12=#E7EFFC/Ice, snow"},
 		{"gdal.txt", "# elevation\nnv 0 0 0 0\n\n-3.5,255,0,0\n1:0:0:255:7\n2 white paper white\n3\t0 128 0 woods 2\n",
 			"gdal: -3.5=#FF0000/-3.5; 1=#0000FF07/1; 2=#FFFFFF/paper white; 3=#008000/woods 2"},

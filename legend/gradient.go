@@ -216,7 +216,7 @@ func compileGradient(g *rasterbase.Gradient, t rasterbase.PixelType) (*rasterbas
 		}
 		equalSteps(m, colors, *g.Min, *g.Max)
 	case g.Interpolation == rasterbase.Exact:
-		return compileRules(newRamp(g, t == rasterbase.Float32).rules(), t), nil
+		return compileRules(newRamp(g, t == rasterbase.Float32).rules(), t)
 	case g.Relative && *g.Min == *g.Max:
 		m.Steps = rasterbase.NewSteps(nil, toNRGBA(middle(g)))
 	case g.Interpolation == rasterbase.Discrete:

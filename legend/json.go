@@ -3,6 +3,9 @@ package legend
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -70,6 +73,9 @@ func ParseJSON(title string, b []byte) (*rasterbase.Legend, error) {
 	}
 	l := &rasterbase.Legend{Title: title, Entries: make([]rasterbase.Entry, 0, len(doc.Entries))}
 	for i, e := range doc.Entries {
+		if err := e.complete(i, b); err != nil {
+			return nil, err
+		}
 		c, err := ParseColor(e.Color)
 		if err != nil {
 			return nil, rasterbase.Errorf(rasterbase.Invalid, "entry %d (%s): %w", i+1, e.Name, err).WithField("color")
@@ -83,6 +89,62 @@ func ParseJSON(title string, b []byte) (*rasterbase.Legend, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// parseJSONFile reads a file: its name is the title where it says none.
+func parseJSONFile(name string, b []byte) (*rasterbase.Legend, error) {
+	l, err := ParseJSON("", b)
+	if err == nil && l.Title == "" {
+		l.Title = name
+	}
+	return l, err
+}
+
+// complete finds out that an entry lacks what it needs, and names the keys of the
+// document that may have been meant. It is entry i.
+func (e jsonEntry) complete(i int, b []byte) error {
+	lacking := ""
+	switch {
+	case e.Expression == "":
+		lacking = "expression"
+	case e.Color == "":
+		lacking = "color"
+	default:
+		return nil
+	}
+	err := rasterbase.Errorf(rasterbase.Invalid, "entry %d (%s) has no %s", i+1, e.Name, lacking)
+	if unknown := unknownKeys(i, b); len(unknown) > 0 {
+		err = rasterbase.Errorf(rasterbase.Invalid, "entry %d (%s) has no %s, but %s, which is not known", i+1, e.Name, lacking,
+			strings.Join(unknown, ", "))
+	}
+	return err.WithHint("the keys of an entry are %s", strings.Join(entryKeys, ", ")).WithField(lacking)
+}
+
+// entryKeys are the keys of a jsonEntry, in any case.
+var entryKeys = []string{"name", "expression", "color", "code", "description", "keyword"}
+
+// unknownKeys are the quoted keys of entry i that have no meaning.
+func unknownKeys(i int, b []byte) []string {
+	v, err := readJSON(b)
+	if err != nil {
+		return nil
+	}
+	for n, key := range v.keys {
+		if strings.EqualFold(key, "entries") {
+			v = v.items[n]
+			break
+		}
+	}
+	if i >= len(v.items) {
+		return nil
+	}
+	var unknown []string
+	for _, key := range v.items[i].keys {
+		if !slices.Contains(entryKeys, strings.ToLower(key)) {
+			unknown = append(unknown, fmt.Sprintf("%.40q", key))
+		}
+	}
+	return unknown
 }
 
 // parseGradientJSON reads the object of a gradient with a title.

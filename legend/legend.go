@@ -163,8 +163,9 @@ func formatNumber(v float64) string {
 }
 
 // Present is the legend with those entries alone that match one of the values.
-// An entry whose expression cannot be read is kept. Values of float32 pixels
-// match as in [Compile].
+// An entry whose expression cannot be read is kept, and so are entries with
+// formulas when very many of them have been tried at very many values. Values of
+// float32 pixels match as in [Compile].
 func Present(l *rasterbase.Legend, values []rasterbase.ValueCount) *rasterbase.Legend {
 	known := make(map[float64]bool, len(values))
 	for _, v := range values {
@@ -172,15 +173,16 @@ func Present(l *rasterbase.Legend, values []rasterbase.ValueCount) *rasterbase.L
 	}
 	out := *l
 	out.Entries = nil
+	left := budget(maxTableWork)
 	for _, e := range l.Entries {
-		if isPresent(e, known, values) {
+		if isPresent(e, known, values, &left) {
 			out.Entries = append(out.Entries, e)
 		}
 	}
 	return &out
 }
 
-func isPresent(e rasterbase.Entry, known map[float64]bool, values []rasterbase.ValueCount) bool {
+func isPresent(e rasterbase.Entry, known map[float64]bool, values []rasterbase.ValueCount, left *budget) bool {
 	r, err := newRule(e, false)
 	if err != nil {
 		return true
@@ -191,6 +193,6 @@ func isPresent(e rasterbase.Entry, known map[float64]bool, values []rasterbase.V
 	single := r
 	single.formula = r.formula.Float32()
 	return slices.ContainsFunc(values, func(v rasterbase.ValueCount) bool {
-		return r.matches(v.Value) || float64(float32(v.Value)) == v.Value && single.matches(v.Value)
+		return !left.spend(single) || r.matches(v.Value) || float64(float32(v.Value)) == v.Value && single.matches(v.Value)
 	})
 }

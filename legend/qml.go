@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,10 +37,10 @@ func readQML(b []byte) (*rasterbase.Legend, error) {
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:
-			q.text = nil
+			q.text, q.reads = q.text[:0], slices.Contains(qmlTexts, t.Name.Local)
 			err = q.element(t)
 		case xml.CharData:
-			q.text = append(q.text[:len(q.text):len(q.text)], t...)
+			q.read(t)
 		case xml.EndElement:
 			q.end(t.Name.Local)
 		}
@@ -57,9 +58,24 @@ type qmlReader struct {
 	inRamp  bool // inside of a colour ramp
 	clip    bool // nothing is drawn beyond the ends of a linear ramp
 	opacity float64
-	text    []byte // of the element
+	text    []byte // of the element, at most maxQMLText
+	reads   bool   // the element is one of qmlTexts
 
 	gradient, low, high, algorithm string // of greys
+}
+
+// qmlTexts are the elements whose text is read: numbers and a name.
+var qmlTexts = []string{"minValue", "maxValue", "algorithm"}
+
+// maxQMLText is how much of an element's text is kept, in bytes. One that is as
+// long is none of those that are read.
+const maxQMLText = 200
+
+// read adds to the text of the element: it comes in pieces.
+func (q *qmlReader) read(piece []byte) {
+	if q.reads {
+		q.text = append(q.text, piece[:min(len(piece), maxQMLText-len(q.text))]...)
+	}
 }
 
 // qmlRefused are the renderers that draw other things than a band's values.
@@ -103,7 +119,10 @@ func (q *qmlReader) element(e xml.StartElement) error {
 
 // end reads the text of an element that ends.
 func (q *qmlReader) end(name string) {
-	text := strings.TrimSpace(string(q.text))
+	text := ""
+	if q.reads && len(q.text) < maxQMLText {
+		text = strings.TrimSpace(string(q.text))
+	}
 	switch name {
 	case "colorrampshader":
 		q.inRamp = false
@@ -114,7 +133,7 @@ func (q *qmlReader) end(name string) {
 	case "algorithm":
 		q.algorithm = text
 	}
-	q.text = nil
+	q.text, q.reads = q.text[:0], false
 }
 
 // add makes an item of a value, a colour, an alpha and a label. The attribute

@@ -151,12 +151,9 @@ func (p *placer) bar(b *Bar) {
 		low, high = high, low
 		paint = func(share float64) color.NRGBA { return color.NRGBA(b.Color(1 - share)) }
 	}
-	ticks := roundTicks(low, high, barWidth, 10, measure)
-	if b.LowName != "" || b.HighName != "" || len(ticks) < 2 {
-		ticks = []tick{{0, b.LowName}, {1, b.HighName}}
-		if b.LowName == "" && b.HighName == "" {
-			ticks[0].text, ticks[1].text = Number(low), Number(high)
-		}
+	ticks := []tick{{0, b.LowName}, {1, b.HighName}}
+	if b.LowName == "" && b.HighName == "" {
+		ticks = ticksOf(low, high, barWidth, 10, measure)
 	}
 	left := padding
 	if b.More {

@@ -12,6 +12,52 @@ type tick struct {
 	text string
 }
 
+// ticksOf are marks at the ends of a bar, and between them those at round numbers
+// whose texts do not run into those of the ends.
+func ticksOf(low, high, width, gap float64, measure func(string) float64) []tick {
+	first, last := tick{0, endText(low, high-low)}, tick{1, endText(high, high-low)}
+	var between []tick
+	for _, t := range roundTicks(low, high, width, gap, measure) {
+		switch {
+		case t.at < 1e-9: // an end that is a round number is written as the others are
+			first.text = t.text
+		case t.at > 1-1e-9:
+			last.text = t.text
+		default:
+			between = append(between, t)
+		}
+	}
+	ticks := []tick{first}
+	for _, t := range between {
+		if apart([]tick{first, t, last}, width, gap, measure) {
+			ticks = append(ticks, t)
+		}
+	}
+	return append(ticks, last)
+}
+
+// endText writes the number at an end of a range: as [Number] does, and with more
+// decimals where the ends of a narrow range would look alike.
+func endText(v, span float64) string {
+	a := math.Abs(v)
+	if !(span > 0) || v == math.Trunc(v) || a < 1e-4 || a >= 1e9 {
+		return Number(v)
+	}
+	decimals := 2 - int(math.Floor(math.Log10(span)))
+	if decimals <= 3-int(math.Floor(math.Log10(a))) || decimals > 12 {
+		return Number(v)
+	}
+	return trimmed(format(v, max(0, decimals)))
+}
+
+// trimmed is a number without zeros at the end of its decimals.
+func trimmed(text string) string {
+	if strings.Contains(text, ".") && !strings.ContainsAny(text, "e×") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
 // roundTicks are marks at multiples of 1, 2 or 5 times a power of ten, as many as
 // fit into the width with the gap between their texts.
 func roundTicks(low, high, width, gap float64, measure func(string) float64) []tick {
@@ -65,11 +111,7 @@ func Number(v float64) string {
 	if v == math.Trunc(v) || a == 0 || a < 1e-4 {
 		return format(v, 0)
 	}
-	text := format(v, max(0, 3-int(math.Floor(math.Log10(a)))))
-	if strings.Contains(text, ".") && !strings.ContainsAny(text, "e×") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	return text
+	return trimmed(format(v, max(0, 3-int(math.Floor(math.Log10(a))))))
 }
 
 // format writes a number with so many decimals, a true minus, and commas between

@@ -1,5 +1,6 @@
 // Package picture draws legends, as PNG and as SVG: swatches with names for
-// entries, a bar with ticks at round numbers for colours that run into each other.
+// entries, a bar with ticks at its ends and at round numbers for colours that run
+// into each other.
 //
 // Text in an SVG is drawn by whoever shows it, in any script. A PNG has the Go
 // fonts, which know the Latin, Greek and Cyrillic scripts: words in others are left
@@ -36,7 +37,7 @@ type Swatch struct {
 type Bar struct {
 	// Color is the colour at a share of the range, 0 to 1.
 	Color func(share float64) rasterbase.Color
-	// Low and High are the numbers at the ends; the numbers at ticks are rounder.
+	// Low and High are the numbers at the ends; those at the ticks between are round.
 	Low, High float64
 	// LowName and HighName stand at the ends in place of numbers.
 	LowName, HighName string

@@ -209,16 +209,16 @@ func TestTextsOfPictures(t *testing.T) {
 		want string
 	}{
 		{"scripts", nil, "Покров земли / Κάλυψη|水域|غابة|Wald – Größe ≤ 5 m²|Water 水 body 🌊"},
-		{"viridis", nil, "Elevation|0|1000|2000|3000|4000"},
-		{"viridis", metres, "Elevation (m)|0|100|200|300|400"},
-		{"viridis", &rasterbase.Band{Scale: -1}, "Elevation|−4000|−3000|−2000|−1000|0"},
+		{"viridis", nil, "Elevation|−12|1000|2000|3000|4321"},
+		{"viridis", metres, "Elevation (m)|−1.2|100|200|300|432.1"},
+		{"viridis", &rasterbase.Band{Scale: -1}, "Elevation|−4321|−3000|−2000|−1000|12"},
 		{"relative", metres, "Temperature|min|max"},
 		{"half", nil, "From zero|0|max"},
 		{"accent", nil, "Zones|0 to 1|1 to 2|2 to 3|3 to 4|4 to 5|5 to 6|6 to 7|7 to 8"},
 		{"stops", nil, "Depth|0|50|100|150|200|Shelf|Deep sea"},
 		{"steps", nil, "Slope|up to 5|steep|above 15"},
 		{"exact", nil, "Codes|5|7.25"},
-		{"narrow", nil, "1,000,000.10|1,000,000.15"},
+		{"narrow", nil, "1,000,000.1|1,000,000.15|1,000,000.2"},
 		{"point", nil, "5"},
 		{"wide", nil, "−1e300|−5e299|0|5e299|1e300"},
 		{"tiny", nil, "1e-12|2e-12|3e-12|4e-12|5e-12"},
@@ -235,6 +235,33 @@ func TestTextsOfPictures(t *testing.T) {
 	long := svgTexts(t, s["long"], nil)
 	if len(long) != 4 || !strings.HasSuffix(long[1], "…") || !strings.HasSuffix(long[3], "…") {
 		t.Errorf("long texts are not cut: %q", long)
+	}
+}
+
+// The ends of a bar are told in the picture and to those who do not see it, and
+// texts do not run into each other.
+func TestTheEndsOfABarAreTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		low, high float64
+		texts     string
+		says      string
+	}{
+		"heights": {1024, 2896, "1024|1500|2000|2500|2896", "Colours from 1024 to 2896"},
+		"round":   {0, 1, "0.0|0.2|0.4|0.6|0.8|1.0", "Colours from 0.0 to 1.0"},
+		"narrow":  {250.25, 250.75, "250.25|250.4|250.5|250.6|250.75", "Colours from 250.25 to 250.75"},
+		"reverse": {255, 0, "0|50|100|150|200|255", "Colours from 0 to 255"},
+	} {
+		shown := picture.Legend{Bar: &picture.Bar{Low: c.low, High: c.high, Color: func(float64) rasterbase.Color { return rasterbase.Color{A: 255} }}}
+		svg, err := picture.SVG(shown, picture.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(checkSVG(t, svg), "|"); got != c.texts {
+			t.Errorf("%s: %q, want %q", name, got, c.texts)
+		}
+		if !strings.Contains(string(svg), "<desc>"+c.says+"</desc>") {
+			t.Errorf("%s: the description is not %q: %.300s", name, c.says, svg)
+		}
 	}
 }
 
@@ -353,7 +380,7 @@ func TestAnyRange(t *testing.T) {
 			t.Fatal(err)
 		}
 		texts := checkSVG(t, svg)
-		if len(texts) == 0 || len(texts) > 8 || strings.Contains(string(svg), "NaN") || strings.Contains(string(svg), "Inf") {
+		if len(texts) == 0 || len(texts) > 10 || strings.Contains(string(svg), "NaN") || strings.Contains(string(svg), "Inf") {
 			t.Fatalf("%v to %v: %q", low, high, texts)
 		}
 	})
