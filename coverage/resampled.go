@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 
+	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/resample"
 )
@@ -112,6 +113,9 @@ func (t *resampled) read(ctx context.Context, c Coverage) (*raster.Raster, error
 		if err != nil {
 			return nil, err
 		}
+		if t.r.Float && t.kernel.Method.Blends() {
+			src = floats(src)
+		}
 		if out.Bands == nil {
 			out.Bands = make([]raster.Band, len(src.Bands))
 			for i, b := range src.Bands {
@@ -130,6 +134,34 @@ func (t *resampled) read(ctx context.Context, c Coverage) (*raster.Raster, error
 		out.Validity = nil
 	}
 	return out, nil
+}
+
+// floats is the raster with its whole numbers in bands of floating-point ones. What
+// is invalid in them is NaN.
+func floats(r *raster.Raster) *raster.Raster {
+	out := *r
+	out.Bands = make([]raster.Band, len(r.Bands))
+	for i, b := range r.Bands {
+		if out.Bands[i] = b; b.Type.IsFloat() {
+			continue
+		}
+		to := rasterbase.Float32
+		if b.Type.Size() > 2 {
+			to = rasterbase.Float64
+		}
+		valid := validOf(r, i)
+		px := raster.NewPixels(to, b.Pixels.Len())
+		for k := range px.Len() {
+			if valid != nil && valid[k] == 0 {
+				px.Set(k, math.NaN())
+			} else {
+				px.Set(k, b.Pixels.At(k))
+			}
+		}
+		out.Bands[i].Type, out.Bands[i].Pixels = to, px
+		out.Bands[i].HasNodata, out.Bands[i].Nodata = true, math.NaN()
+	}
+	return &out
 }
 
 // strip is the end of the rows that are made at once from a row on.

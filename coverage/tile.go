@@ -31,6 +31,10 @@ type TileRequest struct {
 	// Resampling makes pixels where none of the asked size are stored: empty is
 	// nearest.
 	Resampling rasterbase.Resampling
+	// Float makes blended pixels of whole numbers floating-point ones, float32 or
+	// for those of 32 bits float64, whose nodata is NaN: slopes between rounded
+	// heights are stairs.
+	Float bool
 }
 
 // Tile reads a tile in any size: a raster of Size plus twice Margin pixels a
