@@ -136,15 +136,22 @@ func (s styles) changed(dst styles) (names []string) {
 			names = append(names, semanticsName(&dst.semantics[i])+" was deleted")
 		}
 	}
-	src, there := s.byKey(), dst.byKey()
+	there := dst.byKey()
 	for _, m := range s.colormaps {
 		if d := there[colormapKey(m.Owner, m.Name)]; d == nil || difference(m, d) != "" {
 			names = append(names, colormapName(m)+" is new or another")
 		}
 	}
+	return names
+}
+
+// alone names the colormaps that the destination alone has. Somebody may have kept
+// them there, so they stay, whatever was deleted at the source.
+func (s styles) alone(dst styles) (names []string) {
+	src := s.byKey()
 	for _, d := range dst.colormaps {
 		if src[colormapKey(d.Owner, d.Name)] == nil {
-			names = append(names, colormapName(d)+" was deleted")
+			names = append(names, colormapName(d))
 		}
 	}
 	return names
@@ -153,8 +160,7 @@ func (s styles) changed(dst styles) (names []string) {
 // styles copies all semantics, legends and colormaps, and brings those up to date
 // that an earlier run had moved; checkDestination has seen that they may be.
 func (m *mover) styles(ctx context.Context, src styles) error {
-	var dropped []string
-	err := m.to.Catalog().Update(ctx, func(tx store.Tx) (err error) {
+	return m.to.Catalog().Update(ctx, func(tx store.Tx) (err error) {
 		dst, err := readStyles(ctx, tx)
 		if err != nil {
 			return err
@@ -167,16 +173,8 @@ func (m *mover) styles(ctx context.Context, src styles) error {
 				return fmt.Errorf("moving %s: %w", legendName(l), err)
 			}
 		}
-		dropped, err = putColormaps(ctx, tx, src, dst)
-		return err
+		return putColormaps(ctx, tx, src, dst)
 	})
-	if err != nil {
-		return err
-	}
-	for _, name := range dropped {
-		m.warn("%s was deleted at the destination: it is not at the source any more", name)
-	}
-	return nil
 }
 
 // putSemantics copies all semantics at once: a legend makes those that have an id
@@ -222,28 +220,19 @@ func putLegend(ctx context.Context, tx store.Tx, src *rasterbase.Legend) error {
 	return tx.Legends().Delete(ctx, carrier.ID)
 }
 
-// putColormaps copies what people keep, and names what was deleted.
-func putColormaps(ctx context.Context, tx store.Tx, src, dst styles) (dropped []string, err error) {
-	wanted, there := src.byKey(), dst.byKey()
+// putColormaps copies what people keep.
+func putColormaps(ctx context.Context, tx store.Tx, src, dst styles) error {
+	there := dst.byKey()
 	for _, s := range src.colormaps {
 		if d := there[colormapKey(s.Owner, s.Name)]; d != nil && difference(s, d) == "" {
 			continue
 		}
 		n := *s
 		if err := tx.Colormaps().Put(ctx, &n); err != nil {
-			return nil, fmt.Errorf("moving %s: %w", colormapName(s), err)
+			return fmt.Errorf("moving %s: %w", colormapName(s), err)
 		}
 	}
-	for _, d := range dst.colormaps {
-		if wanted[colormapKey(d.Owner, d.Name)] != nil {
-			continue
-		}
-		if err := tx.Colormaps().Delete(ctx, d.Owner, d.Name); err != nil {
-			return nil, fmt.Errorf("deleting %s: %w", colormapName(d), err)
-		}
-		dropped = append(dropped, colormapName(d))
-	}
-	return dropped, nil
+	return nil
 }
 
 // reserveStyles creates what has the last ids and deletes it again, unless it is

@@ -3,6 +3,7 @@ package move_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,13 +90,11 @@ func TestWhatChangesOfLegendsMeanwhileIsToldAndBroughtOver(t *testing.T) {
 			`the colormap "GRÖßE" of bob is new or another`, false},
 		"a new colormap": {func(t *testing.T, a store.Store) { putColormap(t, a, "bob", "new", "{}") },
 			`the colormap "new" of bob is new or another`, false},
-		"a colormap that is deleted": {func(t *testing.T, a store.Store) { dropColormap(t, a, "bob", "größe") },
-			`the colormap "Größe" of bob was deleted`, false},
 		"a user's name": {func(t *testing.T, a store.Store) {
 			update(t, a, func(tx store.Tx) error {
 				return tx.Users().Update(t.Context(), &rasterbase.User{ID: 3, Name: "Robert", Role: rasterbase.Viewer})
 			})
-		}, `the colormap "Größe" of Robert is new or another, the colormap "Größe" of bob was deleted`, true},
+		}, `the colormap "Größe" of Robert is new or another`, true},
 	} {
 		for _, y := range backends {
 			if y.name != "sqlite" && !c.both {
@@ -157,19 +156,52 @@ func TestADestinationWithOtherStylesIsRefused(t *testing.T) {
 	}
 }
 
-// What was deleted of what people keep is deleted at the destination, and told.
-func TestADeletedColormapIsDeletedAtTheDestination(t *testing.T) {
+// What people keep at the destination stays there, whether it was moved once or
+// made there since, and is told.
+func TestColormapsThatTheDestinationAloneHasStay(t *testing.T) {
 	a, b := openSQLite(t), openSQLite(t)
 	fillSmall(t, a)
 	_, err := move.Run(t.Context(), a, b, move.Options{})
 	must(t, err)
 	dropColormap(t, a, "bob", "größe")
-	r, err := move.Run(t.Context(), a, b, move.Options{})
-	must(t, err)
-	if len(r.Warnings) != 1 || r.Warnings[0] != `the colormap "Größe" of bob was deleted at the destination: it is not at the source any more` || r.Colormaps != 1 {
-		t.Errorf("the report is %+v", *r)
+	putColormap(t, a, "bob", "from there", "{}")
+	putColormap(t, b, "bob", "own", `{"1": "red"}`)
+	before := colormapsOf(t, b)
+	for range 2 {
+		r, err := move.Run(t.Context(), a, b, move.Options{})
+		must(t, err)
+		want := []string{
+			`the colormap "Größe" of bob was left at the destination: the source has it not`,
+			`the colormap "own" of bob was left at the destination: the source has it not`,
+		}
+		if !slices.Equal(r.Warnings, want) || r.Colormaps != len(before)+1 {
+			t.Errorf("the report is %+v", *r)
+		}
+		after := colormapsOf(t, b)
+		for key, json := range before {
+			if after[key] != json {
+				t.Errorf("%s is %q, and was %q", key, after[key], json)
+			}
+		}
+		if after["bob from there"] != "{}" {
+			t.Errorf("%v", after)
+		}
 	}
-	sameDump(t, "the destination", dump(t, b), dump(t, a))
+}
+
+// colormapsOf are the colormaps by owner and name.
+func colormapsOf(t *testing.T, s store.Store) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	view(t, s, func(tx store.Tx) error {
+		all, err := tx.Colormaps().List(t.Context(), "")
+		clear(out)
+		for _, m := range all {
+			out[m.Owner+" "+m.Name] = string(m.JSON)
+		}
+		return err
+	})
+	return out
 }
 
 // bentLegends stores something else than it is given.

@@ -189,6 +189,9 @@ func (m *mover) finish(ctx context.Context) error {
 	m.report.Legends, m.report.Layers = len(dst.styles.legends), len(dst.layers)
 	m.report.Semantics, m.report.Colormaps = len(dst.styles.semantics), len(dst.styles.colormaps)
 	m.warnOfUploads(src.uploads)
+	for _, name := range src.styles.alone(dst.styles) {
+		m.warn("%s was left at the destination: the source has it not", name)
+	}
 	return m.checkEqual(src, dst)
 }
 
