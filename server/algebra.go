@@ -217,22 +217,15 @@ func (s *Server) drawComposite(ctx context.Context, c *composite, d *drawing, p 
 
 // pixels reads the layers and puts three of their bands together.
 func (c *composite) pixels(ctx context.Context, d *drawing, p tilePlace, size int) (*raster.Raster, error) {
+	if err := d.fits(p, size); err != nil {
+		return nil, err
+	}
 	read := make([]*raster.Raster, len(c.parts))
 	for i, part := range c.parts {
-		if p.z > maxDrawnZoom {
-			read[i] = part.nothing(size)
-			continue
+		var err error
+		if read[i], err = part.read(ctx, part.cov, d, p, size); err != nil {
+			return nil, err
 		}
-		r, err := coverage.Tile(ctx, part.cov, coverage.TileRequest{
-			Z: p.z, X: p.x, Y: p.y, Size: size, Bands: part.style.bands, Resampling: d.resampling,
-		})
-		if err != nil {
-			return nil, readFailure(err)
-		}
-		if part.scales != nil {
-			r = realValues(r, part.scales)
-		}
-		read[i] = r
 	}
 	out := &raster.Raster{Grid: read[0].Grid, SRID: read[0].SRID, Validity: make([]uint8, size*size)}
 	for k, ch := range c.channels {

@@ -2,12 +2,12 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -179,15 +179,13 @@ func (s *Server) apiPutOwnColormap(w http.ResponseWriter, r *http.Request, in *p
 	status := http.StatusOK
 	err = s.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
 		*m, status = rasterbase.UserColormap{Owner: who.Name, Name: in.Name, JSON: in.Body}, http.StatusOK
-		all, err := tx.Colormaps().List(ctx, who.Name)
+		_, err := tx.Colormaps().Get(ctx, who.Name, in.Name) // the catalog knows which names are the same
+		if errors.Is(err, store.ErrNotExist) {
+			status = http.StatusCreated
+			err = roomForColormap(ctx, tx, who.Name)
+		}
 		if err != nil {
 			return err
-		}
-		if !slices.ContainsFunc(all, func(o *rasterbase.UserColormap) bool { return strings.EqualFold(o.Name, in.Name) }) {
-			if status = http.StatusCreated; len(all) >= maxColormaps {
-				return rasterbase.Errorf(rasterbase.Conflict, "you keep %d colormaps, as many as there may be", len(all)).
-					WithHint("delete one, or replace one").WithField("name")
-			}
 		}
 		return tx.Colormaps().Put(ctx, m)
 	})
@@ -195,6 +193,16 @@ func (s *Server) apiPutOwnColormap(w http.ResponseWriter, r *http.Request, in *p
 		return err
 	}
 	return s.answerColormap(w, r, m, status)
+}
+
+// roomForColormap refuses more colormaps of an owner than there may be.
+func roomForColormap(ctx context.Context, tx store.Tx, owner string) error {
+	all, err := tx.Colormaps().List(ctx, owner)
+	if err == nil && len(all) >= maxColormaps {
+		err = rasterbase.Errorf(rasterbase.Conflict, "you keep %d colormaps, as many as there may be", len(all)).
+			WithHint("delete one, or replace one").WithField("name")
+	}
+	return err
 }
 
 func (s *Server) apiDeleteOwnColormap(w http.ResponseWriter, r *http.Request, in *colormapInput) error {

@@ -122,7 +122,8 @@ func checkTitle(title string) (string, error) {
 type stored struct {
 	ctx     context.Context
 	tx      store.Tx
-	entries map[rasterbase.EntryID]rasterbase.Entry // nil: not read yet
+	entries map[rasterbase.EntryID]rasterbase.Entry         // nil: not read yet
+	known   map[rasterbase.SemanticsID]rasterbase.Semantics // likewise
 }
 
 // entry is an entry of some legend.
@@ -147,17 +148,25 @@ func (s *stored) entry(id rasterbase.EntryID) (rasterbase.Entry, error) {
 	return e, nil
 }
 
-// semantics is a semantics that is there.
+// semantics is a semantics that is there. All are read at once: a body can name
+// thousands.
 func (s *stored) semantics(id rasterbase.SemanticsID) (rasterbase.Semantics, error) {
-	use, err := s.tx.Semantics().Get(s.ctx, id)
-	if errors.Is(err, store.ErrNotExist) {
-		return rasterbase.Semantics{}, rasterbase.Errorf(rasterbase.Invalid, "there is no semantics %d", id).
+	if s.known == nil {
+		all, err := s.tx.Semantics().List(s.ctx)
+		if err != nil {
+			return rasterbase.Semantics{}, err
+		}
+		s.known = make(map[rasterbase.SemanticsID]rasterbase.Semantics, len(all))
+		for _, u := range all {
+			s.known[u.ID] = u.Semantics
+		}
+	}
+	m, ok := s.known[id]
+	if !ok {
+		return m, rasterbase.Errorf(rasterbase.Invalid, "there is no semantics %d", id).
 			WithHint("leave it out to find the semantics by its name, or to make a new one").WithField("semantics_id")
 	}
-	if err != nil {
-		return rasterbase.Semantics{}, err
-	}
-	return use.Semantics, nil
+	return m, nil
 }
 
 // read gives the entry that a body describes. The error names the member.

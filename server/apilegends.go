@@ -39,13 +39,14 @@ func exampleEntries() []entryBody {
 
 func (s *Server) legendOperations(a *api) {
 	const inAll = " An entry with the id of one that is there is shared: what is changed of it shows in each legend that it stands in. So does what is changed of a semantics."
+	const forWhom = "A legend that layers use, none of which the sender may read, exists for those alone who may edit."
 	register(a, operation{
 		id: "list-legends", method: http.MethodGet, path: "/legends", tag: tagLegends, summary: "List legends",
-		detail:  "Ordered by title.",
+		detail:  "Ordered by title. " + forWhom,
 		answers: map[int]response{200: {text: "A page of the list", kind: legendListJSON{}}}, errors: []int{400},
 	}, s.apiListLegends)
 	register(a, operation{
-		id: "get-legend", method: http.MethodGet, path: "/legends/{legend}", tag: tagLegends, summary: "Show a legend",
+		id: "get-legend", method: http.MethodGet, path: "/legends/{legend}", tag: tagLegends, summary: "Show a legend", detail: forWhom,
 		answers: map[int]response{200: legendAnswer},
 	}, s.apiShowLegend)
 	register(a, operation{
@@ -194,21 +195,24 @@ func (s *Server) apiListLegends(w http.ResponseWriter, r *http.Request, in *lege
 	}
 	ctx := r.Context()
 	var all []*rasterbase.Legend
+	var layers []*rasterbase.Layer
 	err = s.view(ctx, func(tx store.Tx) (err error) {
-		all, err = tx.Legends().List(ctx)
+		if all, err = tx.Legends().List(ctx); err == nil {
+			layers, _, err = tx.Layers().Find(ctx, store.LayerFilter{})
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	users, err := s.usersOf(ctx, who)
+	sight, err := s.sightOf(ctx, who, layers)
 	if err != nil {
 		return err
 	}
 	out := legendListJSON{Items: []legendSummaryJSON{}, Limit: in.Limit, Offset: in.Offset}
 	root, wanted := s.root(r), strings.ToLower(in.Search)
 	for _, l := range all {
-		if !strings.Contains(strings.ToLower(l.Title), wanted) {
+		if !sight.sees(l.ID) || !strings.Contains(strings.ToLower(l.Title), wanted) {
 			continue
 		}
 		if out.Total++; out.Total <= in.Offset || len(out.Items) == in.Limit {
@@ -216,33 +220,38 @@ func (s *Server) apiListLegends(w http.ResponseWriter, r *http.Request, in *lege
 		}
 		out.Items = append(out.Items, legendSummaryJSON{
 			ID: l.ID, Title: l.Title, Kind: kindOf(l), Count: len(l.Entries), Updated: l.Updated,
-			Layers: append([]layerReference{}, users[l.ID]...), URLs: legendURLs(root, l.ID),
+			Layers: append([]layerReference{}, sight.users[l.ID]...), URLs: legendURLs(root, l.ID),
 		})
 	}
-	return writeJSON(w, r, out, who.Name != "")
+	return writeJSON(w, r, out, sight.private)
 }
 
 func (s *Server) apiShowLegend(w http.ResponseWriter, r *http.Request, in *legendInput) error {
-	if _, err := s.mayRead(r); err != nil {
-		return err
-	}
-	var l *rasterbase.Legend
-	err := s.view(r.Context(), func(tx store.Tx) (err error) {
-		l, err = store.FindLegend(r.Context(), tx, in.Legend)
-		return blame(err, "legend")
-	})
+	who, err := s.mayRead(r)
 	if err != nil {
 		return err
 	}
-	return s.answerLegend(w, r, l, http.StatusOK)
+	meant, sight, err := s.seenLegend(r.Context(), who, in.Legend, false)
+	if err != nil {
+		return err
+	}
+	return s.writeLegendDocument(w, r, meant.legend, sight, http.StatusOK)
 }
 
-// answerLegend answers all of a legend.
+// answerLegend answers all of a legend that the sender has changed.
 func (s *Server) answerLegend(w http.ResponseWriter, r *http.Request, l *rasterbase.Legend, status int) error {
 	who, err := s.principal(r)
 	if err != nil {
 		return err
 	}
+	sight, err := s.lookAround(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	return s.writeLegendDocument(w, r, l, sight, status)
+}
+
+func (s *Server) writeLegendDocument(w http.ResponseWriter, r *http.Request, l *rasterbase.Legend, sight legendSight, status int) error {
 	out, err := legendDocument(l)
 	if err != nil {
 		return err
@@ -251,11 +260,7 @@ func (s *Server) answerLegend(w http.ResponseWriter, r *http.Request, l *rasterb
 	if err != nil {
 		return err
 	}
-	users, err := s.usersOf(r.Context(), who)
-	if err != nil {
-		return err
-	}
-	out.Layers, out.URLs = users[l.ID], legendURLs(s.root(r), l.ID)
+	out.Layers, out.URLs = sight.users[l.ID], legendURLs(s.root(r), l.ID)
 	body, err := json.Marshal(out)
 	if err != nil {
 		return fmt.Errorf("write legend %d as JSON: %w", l.ID, err)
@@ -263,7 +268,7 @@ func (s *Server) answerLegend(w http.ResponseWriter, r *http.Request, l *rasterb
 	if status == http.StatusCreated {
 		w.Header().Set("Location", fmt.Sprintf("%s%s/legends/%d", s.root(r), apiPath, l.ID))
 	}
-	return answer{contentType: "application/json", body: append(body, '\n'), status: status, version: tag, private: who.Name != ""}.write(w, r)
+	return answer{contentType: "application/json", body: append(body, '\n'), status: status, version: tag, private: sight.private}.write(w, r)
 }
 
 // read gives the legend that a body describes. Of what is wrong the error tells the
@@ -466,7 +471,7 @@ func (s *Server) apiDeleteLegend(w http.ResponseWriter, r *http.Request, in *del
 	if err != nil {
 		return err
 	}
-	users, err := s.usersOf(r.Context(), who)
+	sight, err := s.lookAround(r.Context(), who)
 	if err != nil {
 		return err
 	}
@@ -481,7 +486,7 @@ func (s *Server) apiDeleteLegend(w http.ResponseWriter, r *http.Request, in *del
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, deletedLegendJSON{l.ID, l.Title, append([]layerReference{}, users[l.ID]...)}, true)
+	return writeJSON(w, r, deletedLegendJSON{l.ID, l.Title, append([]layerReference{}, sight.users[l.ID]...)}, true)
 }
 
 // pathOf escapes a name for an address.

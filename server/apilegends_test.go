@@ -332,7 +332,7 @@ func TestFilesOfLegends(t *testing.T) {
 		{"", "1 2 3 4", "application/octet-stream", "name", 400},
 		{"a.clr", "1 2 3 4", "text/plain", "", 415},
 		{"a.clr", "1 2 3 4", "application/x-www-form-urlencoded", "", 415},
-		{"a.csv", "value,color,name\n1,red,a\u202eb\n", "application/octet-stream", "entries[0].name", 400},
+		{"a.csv", "value,color,name\n1,red,a\u202eb\n", "application/octet-stream", "body", 400},
 		{"Ländliches.json", `{"title":"x","entries":[]}`, "application/octet-stream", "body", 400},
 		{"a.clr", strings.Repeat("#", 5<<20), "application/octet-stream", "", 413},
 	} {
@@ -359,10 +359,10 @@ func TestSemantics(t *testing.T) {
 	wantProblem(t, call(t, s, editing, "POST", "/api/v1/semantics", `{"name":" "}`), 400)
 	read[any](t, call(t, s, editing, "PATCH", place, `{"name":"Mire","keyword":null}`, "If-Match", tag), 200)
 	wantProblem(t, call(t, s, editing, "PATCH", place, `{"name":"Fen"}`, "If-Match", tag), 412)
-	list := decode[struct {
+	list := read[struct {
 		Items []struct{ Name, Keyword string }
 		Total int
-	}](t, get(t, s, "/api/v1/semantics?search=mir"))
+	}](t, call(t, s, editing, "GET", "/api/v1/semantics?search=mir", ""), 200)
 	if list.Total != 1 || list.Items[0].Name != "Mire" || list.Items[0].Keyword != "" {
 		t.Errorf("%+v", list)
 	}

@@ -202,17 +202,18 @@ type checkLegendInput struct {
 }
 
 func (s *Server) apiCheckLegend(w http.ResponseWriter, r *http.Request, in *checkLegendInput) error {
-	if _, err := s.mayRead(r); err != nil {
-		return err
-	}
-	var l *rasterbase.Legend
-	err := s.view(r.Context(), func(tx store.Tx) (err error) {
-		l, err = store.FindLegend(r.Context(), tx, in.Legend)
-		return blame(err, "legend")
-	})
+	r, who, err := s.identified(r)
 	if err != nil {
 		return err
 	}
+	if err := s.c.Auth.May(r.Context(), who, rasterbase.Read, nil); err != nil {
+		return err
+	}
+	meant, sight, err := s.seenLegend(r.Context(), who, in.Legend, false)
+	if err != nil {
+		return err
+	}
+	l := meant.legend
 	k, band, err := s.bandOf(r, in.Layer, in.Band)
 	if err != nil {
 		return err
@@ -222,7 +223,7 @@ func (s *Server) apiCheckLegend(w http.ResponseWriter, r *http.Request, in *chec
 		return err
 	}
 	out.measure(k, band, in.Band)
-	return writeJSON(w, r, out, k.layer.Visibility == rasterbase.Private)
+	return writeJSON(w, r, out, sight.hidden(l.ID) || k.layer.Visibility == rasterbase.Private)
 }
 
 // fromLayerBody says how a legend is made from data.

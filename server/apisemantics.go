@@ -24,7 +24,7 @@ func (s *Server) semanticsOperations(a *api) {
 	made.located = true
 	register(a, operation{
 		id: "list-semantics", method: http.MethodGet, path: "/semantics", tag: tagLegends, summary: "List semantics",
-		detail:  "The meanings that entries of legends share, ordered by name.",
+		detail:  "The meanings that entries of legends share, ordered by name. Those who may not edit see the ones in legends that they may see.",
 		answers: map[int]response{200: {text: "A page of the list", kind: semanticsListJSON{}}}, errors: []int{400},
 	}, s.apiListSemantics)
 	register(a, operation{
@@ -69,7 +69,7 @@ type semanticsJSON struct {
 	Name        string                 `json:"name"`
 	Description string                 `json:"description"`
 	Keyword     string                 `json:"keyword"`
-	Legends     []legendNameJSON       `json:"legends" doc:"Those in which entries have it"`
+	Legends     []legendNameJSON       `json:"legends" doc:"Those in which entries have it and that the sender may see"`
 }
 
 type legendNameJSON struct {
@@ -84,10 +84,12 @@ type semanticsListJSON struct {
 	Offset int             `json:"offset"`
 }
 
-func semanticsDocument(u *store.SemanticsUse) semanticsJSON {
+func semanticsDocument(u *store.SemanticsUse, sight legendSight) semanticsJSON {
 	out := semanticsJSON{ID: u.ID, Name: u.Name, Description: u.Description, Keyword: u.Keyword, Legends: []legendNameJSON{}}
 	for _, l := range u.Legends {
-		out.Legends = append(out.Legends, legendNameJSON{l.ID, l.Title})
+		if sight.sees(l.ID) {
+			out.Legends = append(out.Legends, legendNameJSON{l.ID, l.Title})
+		}
 	}
 	return out
 }
@@ -104,56 +106,88 @@ func (s *Server) apiListSemantics(w http.ResponseWriter, r *http.Request, in *se
 		return err
 	}
 	var all []*store.SemanticsUse
+	var layers []*rasterbase.Layer
 	err = s.view(r.Context(), func(tx store.Tx) (err error) {
-		all, err = tx.Semantics().List(r.Context())
+		if all, err = tx.Semantics().List(r.Context()); err == nil {
+			layers, _, err = tx.Layers().Find(r.Context(), store.LayerFilter{})
+		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	sight, err := s.sightOf(r.Context(), who, layers)
 	if err != nil {
 		return err
 	}
 	out := semanticsListJSON{Items: []semanticsJSON{}, Limit: in.Limit, Offset: in.Offset}
 	wanted := strings.ToLower(in.Search)
 	for _, u := range all {
-		if !strings.Contains(strings.ToLower(u.Name), wanted) && !strings.Contains(strings.ToLower(u.Keyword), wanted) {
+		if !sight.seesSemantics(u) || !strings.Contains(strings.ToLower(u.Name), wanted) && !strings.Contains(strings.ToLower(u.Keyword), wanted) {
 			continue
 		}
 		if out.Total++; out.Total > in.Offset && len(out.Items) < in.Limit {
-			out.Items = append(out.Items, semanticsDocument(u))
+			out.Items = append(out.Items, semanticsDocument(u, sight))
 		}
 	}
-	return writeJSON(w, r, out, who.Name != "")
+	return writeJSON(w, r, out, sight.private)
 }
 
 // findSemantics finds a semantics by its id.
 func findSemantics(ctx context.Context, tx store.Tx, id rasterbase.SemanticsID) (*store.SemanticsUse, error) {
 	u, err := tx.Semantics().Get(ctx, id)
 	if errors.Is(err, store.ErrNotExist) {
-		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no semantics %d", id).WithHint("%s/semantics lists them", apiPath).WithField("semantics")
+		return nil, noSemantics(id)
 	}
 	return u, err
 }
 
+// noSemantics is the error for a semantics that does not exist, or not for the sender.
+func noSemantics(id rasterbase.SemanticsID) error {
+	return rasterbase.Errorf(rasterbase.NotFound, "there is no semantics %d", id).WithHint("%s/semantics lists them", apiPath).WithField("semantics")
+}
+
 func (s *Server) apiShowSemantics(w http.ResponseWriter, r *http.Request, in *semanticsInput) error {
-	if _, err := s.mayRead(r); err != nil {
+	who, err := s.mayRead(r)
+	if err != nil {
 		return err
 	}
 	var u *store.SemanticsUse
-	err := s.view(r.Context(), func(tx store.Tx) (err error) {
-		u, err = findSemantics(r.Context(), tx, in.Semantics)
+	var layers []*rasterbase.Layer
+	err = s.view(r.Context(), func(tx store.Tx) (err error) {
+		if u, err = findSemantics(r.Context(), tx, in.Semantics); err == nil {
+			layers, _, err = tx.Layers().Find(r.Context(), store.LayerFilter{})
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return s.answerSemantics(w, r, u, http.StatusOK)
+	sight, err := s.sightOf(r.Context(), who, layers)
+	if err != nil {
+		return err
+	}
+	if !sight.seesSemantics(u) {
+		return noSemantics(u.ID)
+	}
+	return s.writeSemantics(w, r, u, sight, http.StatusOK)
 }
 
+// answerSemantics answers a semantics that the sender has changed.
 func (s *Server) answerSemantics(w http.ResponseWriter, r *http.Request, u *store.SemanticsUse, status int) error {
 	who, err := s.principal(r)
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(semanticsDocument(u))
+	sight, err := s.lookAround(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	return s.writeSemantics(w, r, u, sight, status)
+}
+
+func (s *Server) writeSemantics(w http.ResponseWriter, r *http.Request, u *store.SemanticsUse, sight legendSight, status int) error {
+	body, err := json.Marshal(semanticsDocument(u, sight))
 	if err != nil {
 		return fmt.Errorf("write semantics %d as JSON: %w", u.ID, err)
 	}
@@ -161,7 +195,7 @@ func (s *Server) answerSemantics(w http.ResponseWriter, r *http.Request, u *stor
 		w.Header().Set("Location", fmt.Sprintf("%s%s/semantics/%d", s.root(r), apiPath, u.ID))
 	}
 	return answer{
-		contentType: "application/json", body: append(body, '\n'), status: status, version: semanticsTag(u.Semantics), private: who.Name != "",
+		contentType: "application/json", body: append(body, '\n'), status: status, version: semanticsTag(u.Semantics), private: sight.private,
 	}.write(w, r)
 }
 

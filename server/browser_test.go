@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"image/color"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"github.com/rasterbase/rasterbase/internal/browsertest"
 	"github.com/rasterbase/rasterbase/internal/testlayer"
 	"github.com/rasterbase/rasterbase/server"
+	"github.com/rasterbase/rasterbase/store"
 )
 
 func TestThePageDrawsLayers(t *testing.T) {
@@ -184,6 +186,11 @@ func TestThePageDrawsLayersInOtherColors(t *testing.T) {
 	st := newStore(t)
 	addLegend(t, st, "Other <colours>", color.NRGBA{0x12, 0x34, 0x56, 0xff}, town, forest)
 	cover := add(t, st, stripes("Land cover", addLegend(t, st, "Cover", forest, water, town)))
+	update(t, st, func(ctx context.Context, tx store.Tx) error {
+		return tx.Legends().Create(ctx, &rasterbase.Legend{Title: "Far away", Entries: []rasterbase.Entry{{
+			Semantics: rasterbase.Semantics{Name: "Far"}, Expression: "x > 100", Color: rasterbase.Color{R: 1, A: 255},
+		}}})
+	})
 	web := httptest.NewServer(newServer(t, server.Config{Store: st}))
 	defer web.Close()
 	b := browsertest.New(t, filepath.Join("web", "dist"))
@@ -201,8 +208,7 @@ func TestThePageDrawsLayersInOtherColors(t *testing.T) {
 	}
 	choose := func(value string) {
 		t.Helper()
-		browsertest.Evaluate[bool](b, `document.querySelector(".card").dispatchEvent(new Event("pointerenter"))`)
-		until(`document.querySelector("[data-colors] optgroup") !== null`)
+		until(`document.querySelector("[data-colors] optgroup") !== null`) // without anybody coming near
 		browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => {
 			const select = document.querySelector("[data-colors]");
 			select.value = %q;
@@ -213,13 +219,14 @@ func TestThePageDrawsLayersInOtherColors(t *testing.T) {
 		b.Settle()
 	}
 	for _, c := range []struct {
-		value, address string
-		want           color.NRGBA
-		shown          bool
+		value, address  string
+		want            color.NRGBA
+		shown           bool
+		legend, picture string // addresses of what explains the colours; empty: none
 	}{
-		{"legend=1", "?legend=1", color.NRGBA{0x12, 0x34, 0x56, 0xff}, true},
-		{"colormap_name=viridis", "?colormap_name=viridis", color.NRGBA{0x44, 0x01, 0x54, 0xff}, true},
-		{"", "", forest, false},
+		{"legend=1", "?legend=1", color.NRGBA{0x12, 0x34, 0x56, 0xff}, true, "legend/1?layer=1", "legend.png?layer=1&legend=1"},
+		{"colormap_name=viridis", "?colormap_name=viridis", color.NRGBA{0x44, 0x01, 0x54, 0xff}, true, "", "legend.png?layer=1&colormap_name=viridis"},
+		{"", "", forest, false, "legend/2", "legend.png?layer=1"},
 	} {
 		choose(c.value)
 		p := b.Place(int64(cover.ID), 6, 33*256+64, 22*256+256)
@@ -235,7 +242,35 @@ func TestThePageDrawsLayersInOtherColors(t *testing.T) {
 		if u := browsertest.Evaluate[string](b, `document.getElementById("url-1").value`); !strings.HasSuffix(u, "/{z}/{x}/{y}.png"+c.address) {
 			t.Errorf("%q: the tile address is %q", c.value, u)
 		}
+		for name, want := range map[string]string{"tilejson": "layers/1/tilejson.json" + c.address, "legend": c.legend, "legend-picture": c.picture} {
+			link := browsertest.Evaluate[string](b, fmt.Sprintf(`(() => { const a = document.querySelector("[data-%s]"); return a.hidden ? "" : a.getAttribute("href"); })()`, name))
+			if link != want {
+				t.Errorf("%q: the link %s is %q, want %q", c.value, name, link, want)
+			}
+			if link == "" {
+				continue
+			}
+			answer, err := http.Get(web.URL + "/" + link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusOK {
+				t.Errorf("%q: %s is answered with %d", c.value, link, answer.StatusCode)
+			}
+		}
 	}
+	// A legend that has no colour for any value is told to have none, for as long as
+	// it is chosen.
+	const colorless = `document.querySelector("[data-colorless]").hidden`
+	if !browsertest.Evaluate[bool](b, colorless) {
+		t.Error("the layer's own legend is told to have no colours")
+	}
+	choose("legend=3")
+	until("!" + colorless)
+	b.Shot("colors-none")
+	choose("legend=1")
+	until(colorless)
 	if says := b.Complaints(); len(says) > 0 {
 		t.Errorf("the browser complains: %q", says)
 	}

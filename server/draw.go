@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/render"
+	"github.com/rasterbase/rasterbase/xyz"
 )
 
 // maxValues is the most bytes of pixels that a GeoTIFF tile holds.
@@ -31,6 +33,10 @@ func (s *Server) draw(ctx context.Context, l *resolved, d *drawing, p tilePlace,
 			return picture{}, err
 		}
 	}
+	if p.format == render.TIFF && rev.Datatype.Discrete() && strings.EqualFold(d.compress, "JPEG") {
+		return picture{}, rasterbase.Errorf(rasterbase.Invalid, "JPEG makes values that no class has, and the values are %s", rev.Datatype).
+			WithHint("one that loses nothing, such as DEFLATE").WithField("compress")
+	}
 	out.body, out.empty, err = s.encode(pixels, l.style.drawn, l.style.about, d, l.style.options(d, p.format))
 	if err != nil {
 		return picture{}, fmt.Errorf("draw tile %d/%d/%d of layer %d: %w", p.z, p.x, p.y, rev.Layer, err)
@@ -50,7 +56,7 @@ func (s *Server) encode(pixels *raster.Raster, drawn []int, about []rasterbase.B
 	default:
 		body, err = render.Tile(pixels, o)
 	}
-	if e, ok := asError(err); ok && e.Field == "compress_method" { // the server's, where the request names none
+	if e, ok := asError(err); ok && e.Field == "compress_method" {
 		return nil, false, blame(e, "compress")
 	}
 	if err != nil {
@@ -59,33 +65,52 @@ func (s *Server) encode(pixels *raster.Raster, drawn []int, about []rasterbase.B
 	return body, isEmpty, nil
 }
 
-// compression is how a GeoTIFF is compressed.
-func (s *Server) compression(d *drawing) string { return cmp.Or(d.compress, s.c.CompressMethod) }
+// compression is how a GeoTIFF is compressed. What the server is set to is no wish
+// of whoever asks for values: it must not change them, nor be in the way.
+func (s *Server) compression(d *drawing) string {
+	if d.compress == "" && strings.EqualFold(s.c.CompressMethod, "JPEG") {
+		return "DEFLATE"
+	}
+	return cmp.Or(d.compress, s.c.CompressMethod)
+}
 
 // pixels reads a tile, and makes of it what the colours are for.
 func (l *resolved) pixels(ctx context.Context, d *drawing, p tilePlace, size int) (*raster.Raster, error) {
 	st, rev := l.style, l.cov.Revision()
+	if err := d.fits(p, size); err != nil {
+		return nil, err
+	}
 	if p.format == render.TIFF {
 		if err := st.fits(rev, size); err != nil {
 			return nil, err
 		}
 	}
-	if p.z > maxDrawnZoom {
-		return st.nothing(size), nil
+	r, err := st.read(ctx, l.cov, d, p, size)
+	if err != nil {
+		return nil, err
 	}
-	r, err := coverage.Tile(ctx, l.cov, coverage.TileRequest{
+	if st.algorithm != "" {
+		if r, err = st.algorithm.apply(r, d.terrain); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// read reads what a style is made of, with the margin that its algorithm needs.
+func (st *style) read(ctx context.Context, cov *coverage.Layer, d *drawing, p tilePlace, size int) (*raster.Raster, error) {
+	if p.z > maxDrawnZoom {
+		return st.nothing(cov.Revision(), p, size), nil
+	}
+	r, err := coverage.Tile(ctx, cov, coverage.TileRequest{
 		Z: p.z, X: p.x, Y: p.y, Size: size, Margin: st.algorithm.margin(), Bands: st.bands, Resampling: st.resampling(d),
+		Float: st.algorithm != "",
 	})
 	if err != nil {
 		return nil, readFailure(err)
 	}
 	if st.scales != nil {
 		r = realValues(r, st.scales)
-	}
-	if st.algorithm != "" {
-		if r, err = st.algorithm.apply(r, d.terrain); err != nil {
-			return nil, err
-		}
 	}
 	return r, nil
 }
@@ -97,6 +122,16 @@ func readFailure(err error) error {
 		return e
 	}
 	return internal(err)
+}
+
+// fits refuses tiles of more pixels than a request may ask for. Layers may have
+// larger ones of their own.
+func (d *drawing) fits(p tilePlace, size int) error {
+	if size <= maxTileSize || d.tileSize == 0 && !p.double {
+		return nil
+	}
+	return rasterbase.Errorf(rasterbase.Invalid, "a tile of %d pixels a side is too large", size).
+		WithHint("at most %d, those that @2x adds counted: tilesize=%d", maxTileSize, maxTileSize/2).WithField("tilesize")
 }
 
 // fits refuses tiles of values that would be too large.
@@ -112,21 +147,24 @@ func (st *style) fits(rev *rasterbase.Revision, size int) error {
 	return nil
 }
 
-// nothing is a raster without a valid pixel: of the bands of a GeoTIFF, or of any
-// that a picture can be made of.
-func (st *style) nothing(size int) *raster.Raster {
-	var bands []raster.Band
-	if st.drawn == nil {
-		for _, b := range st.about {
-			bands = append(bands, raster.BandOf(b))
+// nothing is what would be read of a tile beyond maxDrawnZoom: no valid pixel, of
+// the types and at the place that the tile has.
+func (st *style) nothing(rev *rasterbase.Revision, p tilePlace, size int) *raster.Raster {
+	bands := make([]raster.Band, len(st.bands))
+	for i, b := range st.bands {
+		about := rev.Bands[b]
+		if st.scales != nil {
+			about = realBand(about)
 		}
+		bands[i] = raster.BandOf(about)
 	}
-	for _, place := range st.drawn {
-		for place >= len(bands) {
-			bands = append(bands, raster.Band{Type: rasterbase.Uint8})
-		}
-	}
-	return raster.NewInvalid(rasterbase.Grid{Width: size, Height: size, ScaleX: 1, ScaleY: -1}, 3857, bands...)
+	margin := st.algorithm.margin()
+	pixel := xyz.Resolution(min(p.z, 1000), size) // more than 0
+	edge := float64(margin) * pixel
+	return raster.NewInvalid(rasterbase.Grid{
+		Width: size + 2*margin, Height: size + 2*margin, ScaleX: pixel, ScaleY: -pixel,
+		OriginX: 2*xyz.HalfWorld*p.west - xyz.HalfWorld - edge, OriginY: xyz.HalfWorld - 2*xyz.HalfWorld*p.north + edge,
+	}, 3857, bands...)
 }
 
 // empty reports whether no pixel of the bands that are drawn is valid.

@@ -144,12 +144,16 @@ func elevationStyle(rev *rasterbase.Revision, lg *rasterbase.Legend, d *drawing)
 }
 
 // resampling is how pixels are made where a tile is not as it is stored. Heights
-// are blended unless the request says otherwise: repeated ones are stairs.
+// are blended unless the request says otherwise: repeated ones are stairs. Light
+// and slope need heights without edges, numbers such that do not shoot over.
 func (st *style) resampling(d *drawing) rasterbase.Resampling {
-	if d.resampling == "" && st.algorithm != "" {
+	switch {
+	case d.resampling != "" || st.algorithm == "":
+		return d.resampling
+	case st.algorithm.encodes():
 		return rasterbase.Bilinear
 	}
-	return d.resampling
+	return rasterbase.Cubic
 }
 
 // apply makes of heights what the algorithm does. The raster has the algorithm's

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
@@ -91,7 +92,7 @@ func (s *Server) choose(ctx context.Context, who rasterbase.Principal, ref strin
 		return nil, blame(store.Ambiguous(ref, found), "layer")
 	}
 	if named(found[0], ref) {
-		s.refs.put(ref, found[0].ID)
+		s.refs.put(strings.Clone(ref), found[0].ID) // not with the address that it is a part of
 	}
 	return found[0], nil
 }

@@ -231,10 +231,13 @@ func TestEveryChangeShows(t *testing.T) {
 // sees it.
 func TestChangesShowUnderLoad(t *testing.T) {
 	st := newStore(t)
-	lg := addLegend(t, st, "Wald.json", forest)
+	lg := addLegend(t, st, "Wald.json", color.NRGBA{A: 255})
 	add(t, st, stripes("Land cover", lg))
 	h := newServer(t, server.Config{Store: st})
 	knowing(t, st)
+	if got := look(t, h, "/tiles/1/6/33/22.png"); got != fmt.Sprint(color.NRGBA{A: 255}) { // and is remembered
+		t.Fatalf("before all changes: %s", got)
+	}
 	var done atomic.Int32 // the red of the last change that was kept
 	ended := make(chan struct{})
 	var clients sync.WaitGroup
@@ -250,7 +253,7 @@ func TestChangesShowUnderLoad(t *testing.T) {
 				r := httptest.NewRequest(http.MethodGet, "/tiles/1/6/33/22.png", nil)
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, r)
-				if got := at(wantPNG(t, w), 1, 1); want > 0 && int32(got.R) < want {
+				if got := at(wantPNG(t, w), 1, 1); int32(got.R) < want {
 					t.Errorf("red is %d after it was made %d", got.R, want)
 				}
 			}

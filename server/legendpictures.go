@@ -130,11 +130,22 @@ func (s *Server) layerLegendPicture(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	d, err := newDrawing(q, tileRoute)
+	ignore(q, tileRoute)
+	d, err := s.drawingOf(q, tileRoute)
 	if err != nil {
 		return err
 	}
 	form := path.Ext(r.URL.Path)
+	r, who, err := s.identified(r)
+	if err != nil {
+		return err
+	}
+	hidden := false
+	if d.legend != "" && !d.personal { // a picture has the names too, which tiles have not
+		if hidden, err = s.mayName(r.Context(), who, d.legend); err != nil {
+			return err
+		}
+	}
 	l, err := s.resolve(r, asked{layer: ref, drawing: d})
 	if err != nil {
 		if k, also := s.readLayer(r, ref); also == nil && k.rev == nil && k.legend != nil && len(d.params) == 0 {
@@ -146,7 +157,7 @@ func (s *Server) layerLegendPicture(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	return s.writePicture(w, r, shown, o, form, l.private)
+	return s.writePicture(w, r, shown, o, form, l.private || hidden)
 }
 
 // shown is what explains the colours of a layer's tiles.

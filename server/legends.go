@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
-	"slices"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -39,20 +37,20 @@ func (s *Server) mayRead(r *http.Request) (rasterbase.Principal, error) {
 // or in the form that an extension asks for.
 func (s *Server) legend(w http.ResponseWriter, r *http.Request) error {
 	ctx, ref := r.Context(), r.PathValue("legend")
-	if _, err := s.mayRead(r); err != nil {
-		return err
-	}
-	form := ""
-	var lg *rasterbase.Legend
-	err := s.view(ctx, func(tx store.Tx) (err error) {
-		lg, form, err = findForm(ctx, tx, ref)
-		return err
-	})
+	r, who, err := s.identified(r)
 	if err != nil {
 		return err
 	}
+	if err := s.c.Auth.May(ctx, who, rasterbase.Read, nil); err != nil {
+		return err
+	}
+	meant, sight, err := s.seenLegend(ctx, who, ref, true)
+	if err != nil {
+		return err
+	}
+	lg, form := meant.legend, meant.form
 	var band *rasterbase.Band
-	isPrivate := false
+	isPrivate := sight.hidden(lg.ID)
 	if ref, err := single(r.URL.Query(), "layer"); err != nil {
 		return err
 	} else if ref != "" {
@@ -60,7 +58,8 @@ func (s *Server) legend(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if isPrivate = k.layer.Visibility == rasterbase.Private; k.rev != nil && len(k.rev.Bands) > 0 {
+		isPrivate = isPrivate || k.layer.Visibility == rasterbase.Private
+		if k.rev != nil && len(k.rev.Bands) > 0 {
 			band = &k.rev.Bands[0]
 			lg = legend.Fit(lg, band.Min, band.Max)
 		}
@@ -72,18 +71,6 @@ func (s *Server) legend(w http.ResponseWriter, r *http.Request) error {
 		return s.writePictureOf(w, r, lg, band, form, isPrivate)
 	}
 	return writeLegendFile(w, r, lg, form, isPrivate)
-}
-
-// findForm finds a legend by id or title, and the extension that is not part of
-// the title.
-func findForm(ctx context.Context, tx store.Tx, ref string) (lg *rasterbase.Legend, form string, err error) {
-	lg, err = store.FindLegend(ctx, tx, ref)
-	ext := path.Ext(ref)
-	if form = strings.ToLower(ext); rasterbase.CodeOf(err) != rasterbase.NotFound || legendForms[form] == "" {
-		return lg, "", blame(err, "legend")
-	}
-	lg, err = store.FindLegend(ctx, tx, strings.TrimSuffix(ref, ext))
-	return lg, form, blame(err, "legend")
 }
 
 // layerLegend answers the legend of the layer that the query names.
@@ -157,25 +144,17 @@ func attachment(title, form string) string {
 	return fmt.Sprintf(`attachment; filename="%s"; filename*=UTF-8''%s`, plain+form, url.PathEscape(title)+form)
 }
 
-// usersOf are the layers that have a legend and that somebody may read.
-func (s *Server) usersOf(ctx context.Context, who rasterbase.Principal) (map[rasterbase.LegendID][]layerReference, error) {
+// lookAround asks what the sender may see of legends now.
+func (s *Server) lookAround(ctx context.Context, who rasterbase.Principal) (legendSight, error) {
 	var layers []*rasterbase.Layer
 	err := s.view(ctx, func(tx store.Tx) (err error) {
 		layers, _, err = tx.Layers().Find(ctx, store.LayerFilter{})
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return legendSight{}, err
 	}
-	layers = slices.DeleteFunc(layers, func(l *rasterbase.Layer) bool { return l.Legend == 0 })
-	if layers, err = s.visible(ctx, who, layers); err != nil {
-		return nil, err
-	}
-	out := map[rasterbase.LegendID][]layerReference{}
-	for _, l := range layers {
-		out[l.Legend] = append(out[l.Legend], layerReference{l.ID, l.Slug, l.Name})
-	}
-	return out, nil
+	return s.sightOf(ctx, who, layers)
 }
 
 // layerReference names a layer.

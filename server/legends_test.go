@@ -87,11 +87,11 @@ func TestPicturesOfLayersWithoutALegend(t *testing.T) {
 	add(t, st, rgb)
 	s := newServer(t, server.Config{Store: st})
 	for query, wants := range map[string][]string{
-		"layer=hills":               {">Hills<", "(m)", ">0</text>", ">250</text>", `stop-color="#000000"`, `stop-color="#ffffff"`},
+		"layer=hills":               {">Hills<", "(m)", ">0</text>", ">255</text>", `stop-color="#000000"`, `stop-color="#ffffff"`},
 		"layer=hills&rescale=50,60": {">50</text>", ">60</text>"},
 		"layer=hills&colormap_name=viridis&rescale=0,1000":                  {">1000</text>", `#440154`},
 		`layer=hills&colormap={"x<100":"%23010203","x>=100":"red"}`:         {">x&lt;100</text>", "#010203"},
-		`layer=hills&colormap={"continuous":true,"from":"red","to":"blue"}`: {"#ff0000", "#0000ff", ">250</text>"},
+		`layer=hills&colormap={"continuous":true,"from":"red","to":"blue"}`: {"#ff0000", "#0000ff", ">255</text>"},
 		"layer=classes":                    {">Classes<", ">1</text>", ">2</text>", ">3</text>"},
 		"layer=photo":                      {">Photo<", ">Red</text>", ">Blue: near infrared</text>"},
 		"layer=photo&bidx=1":               {">Photo<", "linearGradient"},
@@ -161,7 +161,7 @@ func TestFilesOfRelativeGradients(t *testing.T) {
 	if w := get(t, s, "/legend/terrain.qml?layer=hills"); w.Code != 200 || !strings.Contains(w.Body.String(), "255") {
 		t.Errorf("%d %.300s", w.Code, w.Body)
 	}
-	for target, want := range map[string]string{"/legend/terrain.svg": ">max</text>", "/legend/terrain.svg?layer=hills": ">250</text>", "/legend/terrain": `"colormap_name":"terrain"`} {
+	for target, want := range map[string]string{"/legend/terrain.svg": ">max</text>", "/legend/terrain.svg?layer=hills": ">255</text>", "/legend/terrain": `"colormap_name":"terrain"`} {
 		if w := get(t, s, target); !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %s", target, w.Body)
 		}

@@ -23,8 +23,8 @@ type memory struct {
 type remembered struct {
 	generation uint64
 	layers     []*rasterbase.Layer // that the name can mean
-	of         *rasterbase.Layer   // the one of them that value was read of
-	value      any
+	of         *rasterbase.Layer   // the one of them that legend was read for
+	legend     *rasterbase.Legend  // nil: none
 }
 
 // newMemory makes a memory of a catalog; off: nothing is remembered.
@@ -50,75 +50,50 @@ func rememberedCost(key string, m *remembered) int64 {
 	for _, l := range m.layers {
 		bytes += 1000 + len(l.Description) + len(l.Attribution) + len(l.License)
 	}
-	if lg, ok := m.value.(*rasterbase.Legend); ok && lg != nil {
-		bytes += 500
-		for _, e := range lg.Entries {
-			bytes += 200 + len(e.Expression) + len(e.Semantics.Name) + len(e.Semantics.Description)
-		}
-		if lg.Gradient != nil {
-			bytes += 100 * len(lg.Gradient.Stops)
-		}
-	}
-	return int64(bytes)
+	return int64(bytes) + legendCost(m.legend)
 }
 
-// lookup is what requests ask of a layer again and again.
-type lookup struct {
-	layer string // its id, slug or source file name
-	// what names what is read of the layer, and all that this depends on beside it.
-	what  string
-	again bool // nothing that is remembered counts
-}
-
-func (q lookup) key() string { return q.layer + "\x00" + q.what }
-
-// recall is find with a memory: what was read for an earlier request is used while
+// look finds a layer that has tiles, and the legend of this id or title, or with
+// an empty legendRef the layer's own, which is nil when it has none.
+//
+// It is find with a memory: what was read for an earlier request is used while
 // nothing has changed in the catalog that tiles are drawn from. What it gives is
-// shared with other requests and must not be changed; it is the same pointer as
-// long as it is remembered. Auth is asked each time.
-func recall[T any](s *Server, r *http.Request, q lookup, wanted func(store.Tx, *rasterbase.Layer) (T, error)) (*rasterbase.Layer, T, error) {
-	var value T
+// shared with other requests and must not be changed; it is the same pointers as
+// long as they are remembered. Auth is asked each time. With again nothing that is
+// remembered counts, as after the tiles of a revision were found to be gone.
+func (s *Server) look(r *http.Request, ref, legendRef string, again bool) (*rasterbase.Layer, *rasterbase.Legend, error) {
 	who, err := s.principal(r)
 	if err != nil {
-		return nil, value, err
+		return nil, nil, err
 	}
 	// It is asked before anything is read: a change that is made meanwhile makes
 	// another generation.
 	now, known := s.memory.generation()
-	if known && !q.again {
-		if kept := s.memory.get(q.key(), now); kept != nil {
-			l, err := s.choose(r.Context(), who, q.layer, kept.layers)
+	key := ref + "\x00" + legendRef
+	if known && !again {
+		if kept := s.memory.get(key, now); kept != nil {
+			l, err := s.choose(r.Context(), who, ref, kept.layers)
 			if err != nil {
-				return nil, value, err
+				return nil, nil, err
 			}
-			if old, ok := kept.value.(T); ok && l == kept.of {
-				return l, old, nil
+			if l == kept.of {
+				return l, kept.legend, nil
 			}
 		}
 	}
-	l, all, err := s.read(r, who, q.layer, func(tx store.Tx, l *rasterbase.Layer) (err error) {
-		value, err = wanted(tx, l)
+	var lg *rasterbase.Legend
+	l, all, err := s.read(r, who, ref, func(tx store.Tx, l *rasterbase.Layer) (err error) {
+		if l.Published == 0 {
+			return blame(coverage.Unpublished(r.Context(), tx, l), "layer")
+		}
+		lg, err = findLegend(r.Context(), tx, l, legendRef)
 		return err
 	})
 	if err != nil {
-		var none T
-		return nil, none, err
+		return nil, nil, err
 	}
 	if known && slices.Contains(all, l) {
-		s.memory.kept.put(q.key(), &remembered{generation: now, layers: all, of: l, value: value})
+		s.memory.kept.put(key, &remembered{generation: now, layers: all, of: l, legend: lg})
 	}
-	return l, value, nil
-}
-
-// look finds a layer that has tiles, and the legend of this id or title, or with
-// an empty legendRef the layer's own, which is nil when it has none. Both may be
-// remembered, as [recall] says; again: nothing that is remembered counts, as after
-// the tiles of a revision were found to be gone.
-func (s *Server) look(r *http.Request, ref, legendRef string, again bool) (*rasterbase.Layer, *rasterbase.Legend, error) {
-	return recall(s, r, lookup{layer: ref, what: "legend " + legendRef, again: again}, func(tx store.Tx, l *rasterbase.Layer) (*rasterbase.Legend, error) {
-		if l.Published == 0 {
-			return nil, blame(coverage.Unpublished(r.Context(), tx, l), "layer")
-		}
-		return findLegend(r.Context(), tx, l, legendRef)
-	})
+	return l, lg, nil
 }

@@ -102,6 +102,44 @@ func TestLongLegendsAreFolded(t *testing.T) {
 	}
 }
 
+// The bar of a layer of whole numbers has the colours between them too.
+func TestTheBarOfALayerOfWholeNumbers(t *testing.T) {
+	for name, g := range map[string]*rasterbase.Gradient{
+		"relative": {Relative: true, Interpolation: rasterbase.Linear, Stops: []rasterbase.Stop{
+			{At: 0, Color: rasterbase.Color{G: 100, A: 255}}, {At: 1, Color: rasterbase.Color{R: 250, A: 255}},
+		}},
+		"of heights": {Interpolation: rasterbase.Linear, Stops: []rasterbase.Stop{
+			{At: 1000.5, Color: rasterbase.Color{G: 100, A: 255}}, {At: 2500.25, Color: rasterbase.Color{R: 250, A: 255}},
+		}},
+		"colormap":                {Colormap: "viridis"},
+		"colormap with its range": {Colormap: "viridis", Min: new(1000.5), Max: new(2001.0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStore(t)
+			lg := &rasterbase.Legend{Title: "Heights", Gradient: g}
+			update(t, st, func(ctx context.Context, tx store.Tx) error { return tx.Legends().Create(ctx, lg) })
+			spec := ramp("Elevation")
+			spec.Bands = []rasterbase.Band{{PixelType: rasterbase.Int16, Nodata: rasterbase.FloatPtr(-9999), Unit: "m"}}
+			spec.Value = func(_, x, _ int) (float64, bool) { return float64(1024 + x*1872/255), true }
+			spec.Layer.Legend = lg.ID
+			add(t, st, spec)
+			page := get(t, newServer(t, server.Config{Store: st}), "/").Body.String()
+			stops := regexp.MustCompile(`<stop offset="[^"]*" stop-color="([^"]*)" stop-opacity="([^"]*)"/>`).FindAllStringSubmatch(page, -1)
+			if len(stops) != 33 {
+				t.Fatalf("%d stops", len(stops))
+			}
+			for i, stop := range stops {
+				if stop[2] != "1" {
+					t.Errorf("stop %d is %s, %s opaque", i, stop[1], stop[2])
+				}
+			}
+			if stops[0][1] == stops[16][1] || stops[16][1] == stops[32][1] {
+				t.Errorf("the colours are %s, %s, %s", stops[0][1], stops[16][1], stops[32][1])
+			}
+		})
+	}
+}
+
 func TestThePageWithoutLayersSaysHowToImport(t *testing.T) {
 	if body := get(t, newServer(t, server.Config{Store: newStore(t)}), "/").Body.String(); !strings.Contains(body, "rasterbase import") {
 		t.Error("the page does not say how to begin")

@@ -31,7 +31,8 @@ type layerView struct {
 	Path        string // of its metadata
 	TilePath    string
 	TileURL     string
-	LegendPath  string
+	LegendPath  string // of its legend as JSON; empty: it has none
+	PicturePath string // of what explains its colours
 	Legend      *legendView
 }
 
@@ -88,6 +89,7 @@ func (k known) view(root string, st *style) layerView {
 	if k.legend != nil {
 		v.LegendPath = legendPath(k.legend.ID)
 	}
+	v.PicturePath = fmt.Sprintf("legend.png?layer=%d", l.ID)
 	v.Legend = k.legendView(st)
 	v.Colors = st.colormap != nil
 	return v
@@ -161,10 +163,16 @@ func (v *legendView) explainGradient(st *style, band rasterbase.Band) {
 	}
 	low, high := stops[0].At, stops[len(stops)-1].At
 	if interpolation == rasterbase.Linear && low < high {
+		// The colours of a layer of whole numbers are known at these alone.
+		colors, err := legend.Compile(st.legend, rasterbase.Float64)
+		if err != nil {
+			v.Note = "In the colours of " + st.legend.Title
+			return
+		}
 		const steps = 32
 		for i := range steps + 1 {
 			share := float64(i) / steps
-			color, alpha := paint(rasterbase.Color(st.colormap.At(low + (high-low)*share)))
+			color, alpha := paint(rasterbase.Color(colors.At(low*(1-share) + high*share)))
 			v.Gradient = append(v.Gradient, stopView{strconv.FormatFloat(share, 'g', -1, 64), color, alpha})
 		}
 		v.Low, v.High, v.Unit = number(unscaled(band, low)), number(unscaled(band, high)), band.Unit

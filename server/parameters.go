@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"image/color"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -50,6 +51,8 @@ const (
 	maxQuery = 64 << 10
 	// maxParameter is the longest one that is no colormap.
 	maxParameter = 2000
+	// maxVersion is the longest v, which has 11 bytes where it is ours.
+	maxVersion = 64
 
 	minTileSize = 64
 	maxTileSize = 1024
@@ -67,11 +70,6 @@ const (
 // is remembered, since a map asks for all its tiles with the same one.
 func (s *Server) parametersOf(r *http.Request, to route) (*drawing, error) {
 	raw := r.URL.RawQuery
-	if len(raw) > maxQuery {
-		return nil, &statusError{http.StatusRequestURITooLong,
-			rasterbase.Errorf(rasterbase.Invalid, "the query has %d bytes", len(raw)).
-				WithHint("at most %d are read; a long colormap can be kept as a legend", maxQuery)}
-	}
 	if raw == "" && to == tileRoute {
 		return s.plain, nil
 	}
@@ -83,6 +81,27 @@ func (s *Server) parametersOf(r *http.Request, to route) (*drawing, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ignore(q, to) {
+		return s.drawingOf(q, to)
+	}
+	return s.remember(key, q, to)
+}
+
+// drawingOf gives what a query asks that was read already, and in which nothing is
+// ignored.
+func (s *Server) drawingOf(q url.Values, to route) (*drawing, error) {
+	if len(q) == 0 && to == tileRoute {
+		return s.plain, nil
+	}
+	key := string(to) + "?" + q.Encode()
+	if d, ok := s.drawings.get(key); ok {
+		return d, nil
+	}
+	return s.remember(key, q, to)
+}
+
+// remember reads a query for the first time.
+func (s *Server) remember(key string, q url.Values, to route) (*drawing, error) {
 	d, err := newDrawing(q, to)
 	if err != nil {
 		return nil, err
@@ -91,13 +110,31 @@ func (s *Server) parametersOf(r *http.Request, to route) (*drawing, error) {
 	return d, nil
 }
 
-// drawingCost is the memory that a remembered query takes, very roughly: an entry
-// of a colormap is many times as long as it is written.
-func drawingCost(key string, _ *drawing) int64 { return 1000 + 10*int64(len(key)) }
+// ignore takes out of a query what a drawing says nothing of, so that it is not
+// remembered, and tells whether there was any. Caches and map libraries add some.
+func ignore(q url.Values, to route) bool {
+	before := len(q)
+	maps.DeleteFunc(q, func(name string, _ []string) bool {
+		return name != "v" && readers[name] == nil && unfollowed(to, name) == nil
+	})
+	return len(q) < before
+}
+
+// drawingCost is the memory that a remembered query takes, roughly: it is kept as
+// it was asked, and as values of one spelling.
+func drawingCost(key string, d *drawing) int64 {
+	return 1000 + 4*int64(len(key)) + legendCost(d.colormap)
+}
 
 // parseQuery reads a query whole, where url.URL.Query leaves out what it cannot
-// read: a picture without it would be another one.
+// read: a picture without it would be another one. The error tells when it is too
+// long.
 func parseQuery(raw string) (url.Values, error) {
+	if len(raw) > maxQuery {
+		return nil, &statusError{http.StatusRequestURITooLong,
+			rasterbase.Errorf(rasterbase.Invalid, "the query has %d bytes", len(raw)).
+				WithHint("at most %d are read; a long colormap can be kept as a legend", maxQuery)}
+	}
 	q, err := url.ParseQuery(raw)
 	if err == nil {
 		return q, nil
@@ -131,9 +168,13 @@ func cut(s string, most int) string {
 
 // newDrawing reads a query. Parameters that would change the picture, and that
 // there are not, are refused, because a picture without them would look right and
-// be wrong. Others are ignored: caches and map libraries add some.
+// be wrong. Others are ignored. It keeps no part of the query's own memory.
 func newDrawing(q url.Values, to route) (*drawing, error) {
-	d := &drawing{params: url.Values{}, version: q.Get("v")}
+	d := &drawing{params: url.Values{}, version: strings.Clone(q.Get("v"))}
+	if len(d.version) > maxVersion {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "v has %d bytes", len(d.version)).
+			WithHint("at most %d are read", maxVersion).WithField("v")
+	}
 	names := make([]string, 0, len(q))
 	for name := range q {
 		names = append(names, name)
@@ -144,7 +185,10 @@ func newDrawing(q url.Values, to route) (*drawing, error) {
 		if len(values) == 0 && name != "alpha" {
 			continue // as if it were not there
 		}
-		if err := d.read(to, name, values); err != nil {
+		for i := range values { // parts of the address, however long that is
+			values[i] = strings.Clone(values[i])
+		}
+		if err := d.read(to, strings.Clone(name), values); err != nil {
 			return nil, err
 		}
 	}

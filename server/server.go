@@ -157,7 +157,7 @@ type Server struct {
 	drawings     *lru[string, *drawing]
 	colormaps    *lru[string, *rasterbase.Legend]
 	styles       *lru[string, *style]
-	styleRefs    *lru[styleRef, *style]
+	styleRefs    *lru[styleRef, string]
 	cacheControl string // of what browsers may keep
 
 	uploading uploading

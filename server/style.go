@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"weak"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
@@ -35,49 +36,77 @@ type style struct {
 	counts *legend.Classifier // of the legend's entries, where they are counted
 }
 
-// styleRef finds a style by what it was made of.
+// styleRef finds the tag of a style by what it is made of, without reading a
+// legend whole for each tile. It keeps none of that from being freed: anybody can
+// make as many queries as they like. Two are equal only if they were made of the
+// same things, though these are gone by now.
 type styleRef struct {
-	cov    *coverage.Layer
-	legend *rasterbase.Legend
-	d      *drawing
+	cov    weak.Pointer[coverage.Layer]
+	legend weak.Pointer[rasterbase.Legend]
+	d      weak.Pointer[drawing]
 	values bool
 }
 
-// styleRefCost counts what a reference keeps from being freed.
-func styleRefCost(r styleRef, _ *style) int64 {
-	if r.legend == nil {
-		return 1
-	}
-	return 1 + int64(len(r.legend.Entries))
-}
+// styleRefCost is the memory that a reference and the tag take, roughly.
+func styleRefCost(styleRef, string) int64 { return 400 }
 
 // styleCost is the memory that a style takes, roughly.
 func styleCost(_ string, st *style) int64 {
-	cost := int64(2000)
-	if st.colormap != nil {
-		cost += 4 * int64(len(st.colormap.Table))
+	cost := 2000 + legendCost(st.legend)
+	if m := st.colormap; m != nil {
+		cost += 4 * int64(len(m.Table))
+		if m.Steps != nil {
+			cost += 12 * int64(len(m.Steps.Colors))
+		}
+		if m.Ramp != nil {
+			cost += 4 * int64(len(m.Ramp.Colors))
+		}
+		if m.Func != nil {
+			cost += legendCost(st.legend) // its formulas
+		}
 	}
-	if st.legend != nil {
-		cost += 100 * int64(len(st.legend.Entries))
+	if st.counts != nil {
+		cost += legendCost(st.legend)
+	}
+	for _, b := range st.about {
+		cost += 300 + 16*int64(len(b.Histogram.Values)) + 8*int64(len(b.Histogram.Bins))
 	}
 	return cost
 }
 
+// legendCost is the memory that a legend takes, roughly.
+func legendCost(lg *rasterbase.Legend) int64 {
+	if lg == nil {
+		return 0
+	}
+	bytes := 500 + len(lg.Title)
+	for i := range lg.Entries {
+		e := &lg.Entries[i]
+		bytes += 200 + len(e.Expression) + len(e.Code) + len(e.Semantics.Name) + len(e.Semantics.Description) + len(e.Semantics.Keyword)
+	}
+	if lg.Gradient != nil {
+		bytes += 100 + len(lg.Gradient.Colormap) + 50*len(lg.Gradient.Stops)
+	}
+	return int64(bytes)
+}
+
+// What is remembered of styles and queries, in bytes.
 const (
-	styleMemory    = 64 << 20 // bytes
-	styleRefMemory = 256 << 10
-	drawingMemory  = 16 << 20 // bytes
+	styleMemory    = 64 << 20
+	styleRefMemory = 4 << 20
+	drawingMemory  = 16 << 20
 )
 
 // styleOf gives the style of a revision under a legend, for pictures or for a
 // GeoTIFF's values. Styles are remembered by what is in them, since compiling a
 // legend takes longer than drawing a tile.
 func (s *Server) styleOf(cov *coverage.Layer, lg *rasterbase.Legend, d *drawing, values bool) (*style, error) {
-	ref := styleRef{cov, lg, d, values}
-	if st, ok := s.styleRefs.get(ref); ok {
-		return st, nil
+	ref := styleRef{weak.Make(cov), weak.Make(lg), weak.Make(d), values}
+	tag, ok := s.styleRefs.get(ref)
+	if !ok {
+		tag = s.styleTag(cov, lg, d, values)
+		s.styleRefs.put(ref, tag)
 	}
-	tag := s.styleTag(cov, lg, d, values)
 	st, ok := s.styles.get(tag)
 	if !ok {
 		var err error
@@ -87,7 +116,6 @@ func (s *Server) styleOf(cov *coverage.Layer, lg *rasterbase.Legend, d *drawing,
 		st.tag, st.version = tag, tag[:11]
 		s.styles.put(tag, st)
 	}
-	s.styleRefs.put(ref, st)
 	return st, nil
 }
 

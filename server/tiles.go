@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"math"
 	"math/big"
 	"math/bits"
 	"net/http"
@@ -17,13 +18,17 @@ import (
 )
 
 // maxDrawnZoom is the deepest zoom whose pixel numbers fit in 63 bits at any
-// tile size. A pixel is smaller than a micrometre there; tiles beyond it are
-// answered transparent, without reading anything.
+// tile size. A pixel is smaller than a micrometre there; tiles beyond it hold
+// nothing, and are made without reading anything.
 const maxDrawnZoom = 48
 
 // tileAddress is a tile inside the grid. Beyond maxDrawnZoom x and y are not
-// kept.
-type tileAddress struct{ z, x, y int }
+// kept, but where the tile begins, as a share of the world from the west and from
+// the north.
+type tileAddress struct {
+	z, x, y     int
+	west, north float64
+}
 
 // parseTile reads z, x and y. Something other than whole numbers is invalid,
 // and a place outside the 2^z by 2^z grid is not found.
@@ -36,7 +41,8 @@ func parseTile(z, x, y string) (tileAddress, error) {
 	for _, c := range [...]struct {
 		name, text string
 		to         *int
-	}{{"x", x, &t.x}, {"y", y, &t.y}} {
+		share      *float64
+	}{{"x", x, &t.x, &t.west}, {"y", y, &t.y, &t.north}} {
 		n, inside, err := wholeNumber(c.name, c.text, t.z)
 		if err != nil {
 			return t, err
@@ -46,7 +52,10 @@ func parseTile(z, x, y string) (tileAddress, error) {
 		}
 		if t.z <= maxDrawnZoom {
 			*c.to = n
+			continue
 		}
+		number, _ := strconv.ParseFloat(c.text, 64) // of digits alone
+		*c.share = math.Ldexp(number, -t.z)
 	}
 	return t, nil
 }
@@ -78,7 +87,7 @@ func isDigits(s string) bool {
 }
 
 func noNumber(name, s string) error {
-	return rasterbase.Errorf(rasterbase.Invalid, "%s is not a whole number: %.40q", name, s).
+	return rasterbase.Errorf(rasterbase.Invalid, "%s is not a whole number from 0 on, or one of too many digits: %.40q", name, s).
 		WithHint("write tiles/{layer}/{z}/{x}/{y}.png").WithField(name)
 }
 
@@ -248,6 +257,12 @@ func tileTag(tag string, p tilePlace, size int) string {
 	for _, n := range [...]int{p.z, p.x, p.y, size} {
 		b = append(b, '-')
 		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	if p.z > maxDrawnZoom {
+		for _, share := range [...]float64{p.west, p.north} {
+			b = append(b, '-')
+			b = strconv.AppendUint(b, math.Float64bits(share), 36)
+		}
 	}
 	b = append(b, '.')
 	b = append(b, p.format...)
