@@ -118,10 +118,13 @@ func (a *app) config() (*config, error) {
 	for _, s := range settings {
 		o, err := s.lookUp(a.flags, env, file, fileName)
 		if err == nil && o.Value != "" {
-			err = s.apply(c, o.Value)
+			if err = s.apply(c, o.Value); err != nil && s.hint == "SECONDS" {
+				err = fmt.Errorf("%w: the time in seconds", err)
+			}
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s (%s): %w", s.env(), o.From, err))
+			from := strings.TrimSuffix(o.From, " "+s.env()) // it is named once
+			problems = append(problems, fmt.Errorf("%s (%s): %w", s.env(), from, err))
 		}
 		c.Origin[s.key] = o
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,11 +107,14 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	if conf.Origin["tilesize"].From == "flag --tilesize" {
 		settings.TileSize = conf.TileSize
 	}
-	leg, err := c.findLegend(ctx, st)
+	leg, exact, err := c.findLegend(ctx, st, settings.Datatype)
 	if err != nil {
 		return err
 	}
-	im := importer{app: a, store: st, parser: parser, json: c.JSON, dryRun: c.DryRun, legend: leg, publicURL: conf.PublicURL, workDir: conf.WorkDir}
+	im := importer{
+		app: a, store: st, parser: parser, json: c.JSON, dryRun: c.DryRun, legend: leg, exact: exact,
+		publicURL: conf.PublicURL, workDir: conf.WorkDir,
+	}
 	if c.DryRun {
 		im.done.Plans = []plannedFile{}
 	} else {
@@ -198,26 +202,32 @@ func (c *importCmd) settings() (rasterbase.Settings, error) {
 	return s, nil
 }
 
-// findLegend reads the legend's file, or finds the one of that title.
-func (c *importCmd) findLegend(ctx context.Context, st store.Store) (l *rasterbase.Legend, err error) {
+// findLegend reads the legend's file, or finds the one of that title. Colours that
+// do not say how they are meant are linear, and also read as exact, for a layer that
+// turns out to have classes.
+func (c *importCmd) findLegend(ctx context.Context, st store.Store, d rasterbase.Datatype) (l, exact *rasterbase.Legend, err error) {
 	if c.Legend == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if b, err := os.ReadFile(c.Legend); err == nil {
-		if l, err = legend.ReadFile(filepath.Base(c.Legend), b); err != nil {
-			return nil, err // it names the file
+		name := filepath.Base(c.Legend)
+		if l, err = legend.ReadFile(name, b); err != nil {
+			return nil, nil, err // it names the file
 		}
-		return l, checkTitle(l.Title)
+		if linear := linearColors(name, b); linear != nil && (d == "" || !d.Discrete()) {
+			l, exact = linear, l
+		}
+		return l, exact, checkTitle(l.Title)
 	}
 	err = st.Catalog().View(ctx, func(tx store.Tx) error {
 		l, err = store.FindLegend(ctx, tx, c.Legend)
 		return err
 	})
 	if rasterbase.CodeOf(err) == rasterbase.NotFound {
-		return nil, rasterbase.Errorf(rasterbase.NotFound, "there is no file and no legend %q", c.Legend).
+		return nil, nil, rasterbase.Errorf(rasterbase.NotFound, "there is no file and no legend %q", c.Legend).
 			WithHint("`rasterbase legends` lists the legends").WithField("legend")
 	}
-	return l, err
+	return l, nil, err
 }
 
 // errInterrupted ends an import after Ctrl-C.
@@ -231,6 +241,8 @@ type importer struct {
 	json   bool
 	dryRun bool
 	legend *rasterbase.Legend // of the layers; nil: the file's own
+	// exact is what the legend is if the first layer has classes; nil: the same.
+	exact *rasterbase.Legend
 	// publicURL is the address that the server is known by; "": unknown.
 	publicURL string
 	workDir   string    // for files that are made of tables
@@ -260,6 +272,9 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 	case err != nil:
 		return withLogHint(err, l, t.Layer)
 	}
+	if err := im.fitLegend(ctx, made, l); err != nil {
+		return err
+	}
 	doc, err := readLayer(ctx, im.store, l.ID)
 	if err != nil {
 		return err
@@ -267,9 +282,12 @@ func (im *importer) one(ctx context.Context, r ingest.Request) error {
 	im.done.Layers = append(im.done.Layers, *doc)
 	if !im.json {
 		im.app.printImported(cmp.Or(r.Origin, r.Source), doc, time.Since(start))
+		if doc.Legend != "" {
+			fmt.Fprintf(im.app.stdout, "legend: %s\n", visible(doc.Legend))
+		}
 		im.printAddress(doc)
 	}
-	return nil
+	return im.app.warnUncoloured(ctx, im.store, l.ID)
 }
 
 // plan says what would be made of a file.
@@ -305,6 +323,50 @@ func (im *importer) keepLegend(ctx context.Context, r ingest.Request, id rasterb
 		return 0, err
 	}
 	return im.legend.ID, nil
+}
+
+// fitLegend makes the legend that was made for a layer one of single values, where
+// its colours do not say how they are meant and the parse found the layer to have
+// classes: as those of a side-car.
+func (im *importer) fitLegend(ctx context.Context, made rasterbase.LegendID, layer *rasterbase.Layer) error {
+	if made == 0 || im.exact == nil {
+		return nil
+	}
+	return im.store.Catalog().Update(ctx, func(tx store.Tx) error {
+		r, err := tx.Revisions().Get(ctx, layer.Published)
+		if err != nil || !r.Datatype.Discrete() {
+			return err
+		}
+		l := *im.exact
+		l.ID, l.Title, l.Entries = made, im.legend.Title, slices.Clone(l.Entries)
+		im.legend = &l
+		return tx.Legends().Update(ctx, &l)
+	})
+}
+
+// warnUncoloured says that a layer's legend colours none of its pixels.
+func (a *app) warnUncoloured(ctx context.Context, st store.Store, id rasterbase.LayerID) error {
+	return st.Catalog().View(ctx, func(tx store.Tx) error {
+		layer, err := tx.Layers().Get(ctx, id)
+		if err != nil || layer.Legend == 0 || layer.Published == 0 {
+			return err
+		}
+		l, err := tx.Legends().Get(ctx, layer.Legend)
+		if err != nil {
+			return err
+		}
+		r, err := tx.Revisions().Get(ctx, layer.Published)
+		if err != nil || len(r.Bands) == 0 {
+			return err
+		}
+		report, err := legend.Check(l, r.Bands[0])
+		if err != nil || report.Pixels == 0 || report.None.AtLeast < report.Pixels {
+			return nil //nolint:nilerr // whoever draws by the legend is told what is wrong with it
+		}
+		fmt.Fprintf(a.stderr, "rasterbase: warning: legend %s colours no value of layer %d, %s, which are %s to %s: its tiles are empty\n",
+			visible(l.Title), layer.ID, layer.Slug, formatValue(r.Bands[0].Min), formatValue(r.Bands[0].Max))
+		return nil
+	})
 }
 
 // follow works on a parse until it has ended and shows its progress.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -65,19 +66,30 @@ func (c *layersSetCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		if t.Parse == 0 || c.NoWait || !gdal.Available {
-			return c.changed(ctx, p, l, t)
-		}
-		doc, err := p.finish(ctx, l, t)
-		if err != nil {
+		if err := c.finish(ctx, p, l, t); err != nil {
 			return err
 		}
-		if c.JSON {
-			return a.printJSON(doc)
+		if slices.ContainsFunc(changes, func(c change) bool { return c.key.name == "legend" }) {
+			return a.warnUncoloured(ctx, p.store, l.ID)
 		}
-		a.printParsed(doc)
 		return nil
 	})
+}
+
+// finish says what was changed, after the parse that it needs.
+func (c *layersSetCmd) finish(ctx context.Context, p *parsing, l *rasterbase.Layer, t rasterbase.Ticket) error {
+	if t.Parse == 0 || c.NoWait || !gdal.Available {
+		return c.changed(ctx, p, l, t)
+	}
+	doc, err := p.finish(ctx, l, t)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.app.printJSON(doc)
+	}
+	p.app.printParsed(doc)
+	return nil
 }
 
 // changed says what was changed of a layer that is not parsed here.

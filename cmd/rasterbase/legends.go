@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,6 +72,7 @@ func (c *legendsListCmd) Run(ctx context.Context, a *app) error {
 type legendsImportCmd struct {
 	File          string `arg:"" help:"A legend as .json or .csv, a style of QGIS (.qml), or a colour text of GDAL, ArcGIS or QGIS (.clr, .txt)."`
 	Title         string `help:"Title of the legend; made from the file name otherwise." placeholder:"TEXT"`
+	Replace       bool   `help:"Put it in the place of the legend with this title, if there is one; layers keep it."`
 	Interpolation string `help:"How the values between those of a colour text are coloured, where it does not say so: linear, discrete or exact." placeholder:"NAME"`
 	JSON          bool   `name:"json" help:"Print one JSON document."`
 }
@@ -88,11 +90,14 @@ or the stops of a gradient:
 
 The colours of gdaldem are read value by value; --interpolation linear reads them as gdaldem draws them.
 
+A legend is changed by --replace: export it, change the file, and import it again.
+
 Examples:
 
   rasterbase legends import nlcd.json --title "Land cover"
   rasterbase legends import landcover.qml
-  rasterbase legends import relief.txt --interpolation linear`
+  rasterbase legends import relief.txt --interpolation linear
+  rasterbase legends import landcover.csv --title "Land cover" --replace`
 }
 
 // Run makes a legend from a file.
@@ -108,7 +113,8 @@ func (c *legendsImportCmd) Run(ctx context.Context, a *app) error {
 		return usageError{rasterbase.Errorf(rasterbase.Invalid, "unknown interpolation %q", c.Interpolation).
 			WithHint("one of linear, discrete, exact").WithField("interpolation")}
 	}
-	l, err := legend.ReadFileWith(filepath.Base(c.File), b, legend.ReadOptions{Interpolation: mode})
+	name := filepath.Base(c.File)
+	l, err := legend.ReadFileWith(name, b, legend.ReadOptions{Interpolation: mode})
 	if err != nil {
 		return err // it names the file
 	}
@@ -118,15 +124,59 @@ func (c *legendsImportCmd) Run(ctx context.Context, a *app) error {
 	if err := checkTitle(l.Title); err != nil {
 		return err
 	}
-	err = a.update(ctx, func(tx store.Tx) error { return tx.Legends().Create(ctx, l) })
+	replaced := false
+	err = a.update(ctx, func(tx store.Tx) (err error) {
+		replaced, err = c.keep(ctx, tx, l)
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	if mode == "" && linearColors(name, b) != nil {
+		fmt.Fprintln(a.stderr, "each value alone is coloured; --interpolation linear blends")
 	}
 	if c.JSON {
 		return a.printJSON(newLegendDoc(l))
 	}
+	if replaced {
+		fmt.Fprintln(a.stdout, "replaced "+legendLine(l))
+		return nil
+	}
 	fmt.Fprintln(a.stdout, legendLine(l))
 	return nil
+}
+
+// keep stores the legend, with --replace in the place of the one of its title.
+func (c *legendsImportCmd) keep(ctx context.Context, tx store.Tx, l *rasterbase.Legend) (replaced bool, err error) {
+	old, err := tx.Legends().FindTitle(ctx, l.Title)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return false, tx.Legends().Create(ctx, l)
+	case err != nil:
+		return false, err
+	case !c.Replace:
+		return false, rasterbase.Errorf(rasterbase.Conflict, "there is a legend %s already", visible(old.Title)).
+			WithHint("--replace puts the file in its place, --title gives another title").WithField("title")
+	}
+	l.ID, l.Title = old.ID, old.Title
+	return true, tx.Legends().Update(ctx, l)
+}
+
+// linearColors is the gradient that a colour text makes which does not say how it
+// is meant, and which is else read as colours of single values; nil: it is none.
+func linearColors(name string, b []byte) *rasterbase.Legend {
+	if ext := strings.ToLower(filepath.Ext(name)); ext != ".clr" && ext != ".txt" {
+		return nil
+	}
+	exact, err := legend.ReadFile(name, b)
+	if err != nil || exact.Gradient != nil {
+		return nil
+	}
+	l, err := legend.ReadFileWith(name, b, legend.ReadOptions{Interpolation: rasterbase.Linear})
+	if err != nil || l.Gradient == nil {
+		return nil
+	}
+	return l
 }
 
 // legendLine says what legend was made.
@@ -177,7 +227,16 @@ func (a *app) legend(ctx context.Context, ref string) (l *rasterbase.Legend, err
 		l, err = store.FindLegend(ctx, tx, ref)
 		return err
 	})
-	return l, err
+	return l, orListLegends(err)
+}
+
+// orListLegends adds to the error for a legend that is not there where the titles
+// are found.
+func orListLegends(err error) error {
+	if e, ok := errors.AsType[*rasterbase.Error](err); ok && e.Code == rasterbase.NotFound && e.Field == "legend" {
+		return e.WithHint("`rasterbase legends` lists the legends")
+	}
+	return err
 }
 
 // writeOutput writes to a file, or to standard output for "" and "-".

@@ -63,7 +63,7 @@ func (c *legendsCheckCmd) Run(ctx context.Context, a *app) error {
 	var layer layerBand
 	err := a.view(ctx, func(tx store.Tx) (err error) {
 		if l, err = store.FindLegend(ctx, tx, c.Legend); err != nil {
-			return err
+			return orListLegends(err)
 		}
 		layer, err = findBand(ctx, tx, c.Layer, int(c.Band))
 		return err

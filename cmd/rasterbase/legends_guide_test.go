@@ -39,7 +39,7 @@ func TestTheGuideToLegends(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the guide: %v\n%s", err, out)
 	}
-	for _, want := range []string{"Heights, entries: 7", "each matches one entry", "Relief, gradient: linear, 3 stops"} {
+	for _, want := range []string{"Heights, entries: 7", "each matches one entry", "Relief, gradient: linear, 3 stops", "replaced legend 1, Heights"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the commands do not print %q:\n%s", want, out)
 		}

@@ -67,6 +67,10 @@ func (c *legendsMakeCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
+	if c.Classes < 1 || c.Classes > legend.MaxClasses {
+		return usageError{rasterbase.Errorf(rasterbase.Invalid, "%d is not a number of classes", c.Classes).
+			WithHint("1 to %d", legend.MaxClasses).WithField("classes")}
+	}
 	var l *rasterbase.Legend
 	var layer layerBand
 	err := a.update(ctx, func(tx store.Tx) (err error) {

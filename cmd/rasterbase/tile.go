@@ -20,7 +20,7 @@ import (
 
 type tileCmd struct {
 	Layer  string `arg:"" help:"Id, slug or file name."`
-	Tile   string `arg:"" name:"z/x/y" help:"Zoom, column and row of the tile."`
+	Tile   string `arg:"" name:"z/x/y" help:"Zoom, column and row of the tile; @2x behind it doubles its size."`
 	Output string `short:"o" help:"File to write, .png, .jpg, .webp or .tif; - is standard output. Otherwise LAYER-Z-X-Y.png, or standard output when that is not a terminal." placeholder:"FILE"`
 
 	Legend       string   `help:"Colour it by this legend in place of the layer's." placeholder:"TITLE"`
@@ -31,7 +31,6 @@ type tileCmd struct {
 	Entries      string   `help:"Show these entries of the legend alone: expressions or names, separated by commas." placeholder:"LIST"`
 	Algorithm    string   `help:"Draw what heights make: hillshade, slope, terrainrgb or terrarium." placeholder:"NAME"`
 	Resampling   string   `help:"How pixels are made where there are no stored ones: nearest, bilinear or cubic." placeholder:"NAME"`
-	Tilesize     int      `help:"Pixels a side; otherwise the layer's." placeholder:"N"`
 	Unscale      bool     `help:"Apply the file's scale and offset to values."`
 	Compress     string   `help:"How a .tif is compressed: none, PACKBITS, LZW, DEFLATE, ZSTD or JPEG." placeholder:"NAME"`
 	Param        []string `help:"Any other parameter of a tile's address, as NAME=VALUE: enhance_contrast=1.5." sep:"none" placeholder:"NAME=VALUE"`
@@ -40,7 +39,7 @@ type tileCmd struct {
 // Help is the longer text of "tile --help".
 func (*tileCmd) Help() string {
 	return `It is the tile that a server sends for the same address. docs/guides/tiles.md
-tells what each parameter does.
+tells what each parameter does. --tilesize N makes it of N pixels a side.
 
 Examples:
 
@@ -63,9 +62,6 @@ func (c *tileCmd) query() (url.Values, error) {
 	if len(c.Rescale) > 0 {
 		q["rescale"] = c.Rescale
 	}
-	if c.Tilesize != 0 {
-		q.Set("tilesize", strconv.Itoa(c.Tilesize))
-	}
 	if c.Unscale {
 		q.Set("unscale", "true")
 	}
@@ -82,7 +78,9 @@ func (c *tileCmd) query() (url.Values, error) {
 
 // Run writes one tile.
 func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
-	t, err := xyz.Parse(c.Tile)
+	// An address's @2x can stand here too.
+	place, double := strings.CutSuffix(c.Tile, "@2x")
+	t, err := xyz.Parse(place)
 	if rasterbase.CodeOf(err) == rasterbase.Invalid {
 		return usageError{err}
 	}
@@ -107,6 +105,10 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer closeInto(&err, st)
+	// The flag is that of the setting, which is for tiles that are stored.
+	if conf.Origin["tilesize"].From == "flag --tilesize" {
+		query.Set("tilesize", strconv.Itoa(conf.TileSize))
+	}
 	l, err := findLayer(ctx, st, c.Layer)
 	if err != nil {
 		return err
@@ -123,7 +125,11 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	address := fmt.Sprintf("/tiles/%d/%d/%d/%d%s", l.ID, t.Z, t.X, t.Y, ext)
+	scale := ""
+	if double {
+		scale = "@2x"
+	}
+	address := fmt.Sprintf("/tiles/%d/%d/%d/%d%s%s", l.ID, t.Z, t.X, t.Y, scale, ext)
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
@@ -133,7 +139,7 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	output := c.Output
 	if output == "" && isTerminal(a.stdout) {
-		output = fmt.Sprintf("%s-%d-%d-%d%s", l.Slug, t.Z, t.X, t.Y, ext)
+		output = fmt.Sprintf("%s-%d-%d-%d%s%s", l.Slug, t.Z, t.X, t.Y, scale, ext)
 	}
 	if err := a.writeOutput(output, b); err != nil {
 		return fmt.Errorf("write the tile: %w", err)
