@@ -21,7 +21,7 @@ func checkTexts(l *rasterbase.Legend) error {
 			{"keyword", e.Semantics.Keyword, rasterbase.CheckLine}, {"description", e.Semantics.Description, rasterbase.CheckText},
 		} {
 			if err := t.check("the "+t.what, t.text); err != nil {
-				return rasterbase.Errorf(rasterbase.Invalid, "entry %d: %w", i+1, err).WithField(fmt.Sprintf("entries[%d].%s", i, t.what))
+				return fmt.Errorf("entry %d: %w", i+1, err)
 			}
 		}
 	}

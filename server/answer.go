@@ -26,11 +26,23 @@ const gzipFrom = 1024
 
 // writeJSON answers with a value's JSON.
 func writeJSON(w http.ResponseWriter, r *http.Request, v any, isPrivate bool) error {
-	body, err := json.Marshal(v)
+	body, err := marshal(v)
 	if err != nil {
 		return fmt.Errorf("write the answer as JSON: %w", err)
 	}
 	return answer{contentType: "application/json", body: append(body, '\n'), private: isPrivate}.write(w, r)
+}
+
+// marshal writes JSON that is no part of a page: formulas and addresses keep their
+// <, > and &.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 // write sends the document with an ETag of its bytes, compressed where the

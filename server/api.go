@@ -273,6 +273,8 @@ func describe(e *rasterbase.Error, found []*huma.ErrorDetail) {
 		e.Message = name + " is missing"
 	case name == "":
 		e.Message = fmt.Sprintf("the %s cannot be read: %s", place, first.Message)
+	case strings.HasPrefix(first.Message, "required ") && strings.HasSuffix(first.Message, " is missing"):
+		e.Message = name + " is missing"
 	default:
 		e.Message = name + " is not right: " + first.Message
 	}

@@ -134,7 +134,7 @@ func noColormap(err error, name string) error {
 }
 
 func (s *Server) answerColormap(w http.ResponseWriter, r *http.Request, m *rasterbase.UserColormap, status int) error {
-	body, err := json.Marshal(ownColormapJSON{m.Name, m.Updated, m.JSON})
+	body, err := marshal(ownColormapJSON{m.Name, m.Updated, m.JSON})
 	if err != nil {
 		return fmt.Errorf("write colormap %q as JSON: %w", m.Name, err)
 	}

@@ -151,7 +151,7 @@ func (s *Server) writeLayer(w http.ResponseWriter, r *http.Request, k known, sta
 	if k.edits {
 		out.Source.Origin = k.layer.Source.Origin
 	}
-	body, err := json.Marshal(out)
+	body, err := marshal(out)
 	if err != nil {
 		return fmt.Errorf("write layer %d as JSON: %w", k.layer.ID, err)
 	}

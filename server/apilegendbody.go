@@ -21,6 +21,48 @@ type legendBody struct {
 	Title    string        `json:"title" doc:"Unique in any case; one line"`
 	Entries  []entryBody   `json:"entries,omitempty" doc:"In the order in which they are painted: of those that match a value the last one colours it"`
 	Gradient *gradientBody `json:"gradient,omitempty"`
+
+	// A gradient whose members stand in the legend itself, as in legend files.
+	Stops         any `json:"stops,omitempty" doc:"As in gradient"`
+	ColormapName  any `json:"colormap_name,omitempty" doc:"As in gradient"`
+	Interpolation any `json:"interpolation,omitempty" doc:"As in gradient"`
+	Range         any `json:"range,omitempty" doc:"As in gradient"`
+	Relative      any `json:"relative,omitempty" doc:"As in gradient"`
+	Continuous    any `json:"continuous,omitempty" doc:"As in gradient"`
+	From          any `json:"from,omitempty" doc:"As in gradient"`
+	Over          any `json:"over,omitempty" doc:"As in gradient"`
+	To            any `json:"to,omitempty" doc:"As in gradient"`
+
+	// Members of the answer that say nothing here, so that what was read can be
+	// written back.
+	ID      any `json:"id,omitempty" doc:"Not looked at"`
+	Kind    any `json:"kind,omitempty" doc:"Not looked at"`
+	Updated any `json:"updated,omitempty" doc:"Not looked at"`
+	Layers  any `json:"layers,omitempty" doc:"Not looked at"`
+	URLs    any `json:"urls,omitempty" doc:"Not looked at"`
+}
+
+// gradient is the one that a body gives, in its member or inline; nil: none.
+func (b legendBody) gradient() (*gradientBody, error) {
+	inline := map[string]any{}
+	for name, v := range map[string]any{
+		"stops": b.Stops, "colormap_name": b.ColormapName, "interpolation": b.Interpolation, "range": b.Range,
+		"relative": b.Relative, "continuous": b.Continuous, "from": b.From, "over": b.Over, "to": b.To,
+	} {
+		if v != nil {
+			inline[name] = v
+		}
+	}
+	if len(inline) == 0 {
+		return b.Gradient, nil
+	}
+	if b.Gradient != nil {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "the legend has a gradient twice").
+			WithHint("give its members within gradient").WithField("gradient")
+	}
+	text, err := json.Marshal(inline)
+	g := gradientBody(text)
+	return &g, err
 }
 
 // legendPatchBody is what can be changed of a legend. What it has in place of
@@ -34,10 +76,10 @@ type legendPatchBody struct {
 // entryBody is an entry. What is left out of one with an id stays as it is.
 type entryBody struct {
 	ID          rasterbase.EntryID     `json:"id,omitempty" minimum:"1" doc:"Of an entry that is there: it can stand in other legends too, where it changes with this one. Without it a new one is made"`
-	Name        *string                `json:"name,omitempty" doc:"Of its semantics, which is found by it or made; with semantics_id the semantics is renamed, in all legends. Left out, it is the expression"`
-	Description *string                `json:"description,omitempty" doc:"Of its semantics, in all legends"`
-	Keyword     *string                `json:"keyword,omitempty" doc:"Of its semantics, in all legends"`
-	SemanticsID rasterbase.SemanticsID `json:"semantics_id,omitempty" minimum:"1" doc:"Of a semantics that is there"`
+	Name        *string                `json:"name,omitempty" doc:"Of its semantics, which is found by it or made. Another name than that of semantics_id is another semantics: PATCH of the semantics renames it. Left out, it is the expression"`
+	Description *string                `json:"description,omitempty" doc:"Of the semantics that the entry has now, in all legends"`
+	Keyword     *string                `json:"keyword,omitempty" doc:"Of the semantics that the entry has now, in all legends"`
+	SemanticsID rasterbase.SemanticsID `json:"semantics_id,omitempty" minimum:"1" doc:"Of a semantics that is there; counts where name is left out or the same"`
 	Expression  *textOrNumber          `json:"expression,omitempty" doc:"A number, or a condition on x: (-3.0 < x) & (x <= 1)"`
 	Color       *string                `json:"color,omitempty" doc:"#RGB, #RRGGBB, #RRGGBBAA or a CSS name"`
 	Code        *textOrNumber          `json:"code,omitempty" doc:"Its place: where all entries have one, they are painted in the order of their codes"`
@@ -199,7 +241,8 @@ func (b entryBody) read(s *stored) (e rasterbase.Entry, err error) {
 	return e, b.checkTexts()
 }
 
-// meaning sets the semantics.
+// meaning sets the semantics. The name decides: whoever reads a legend, renames a
+// class and writes it back means this class, not that of the same name elsewhere.
 func (b entryBody) meaning(e *rasterbase.Entry, s *stored) (err error) {
 	name := ""
 	if b.Name != nil {
@@ -210,8 +253,8 @@ func (b entryBody) meaning(e *rasterbase.Entry, s *stored) (err error) {
 		if e.Semantics, err = s.semantics(b.SemanticsID); err != nil {
 			return err
 		}
-		if name != "" {
-			e.Semantics.Name = name
+		if name != "" && name != e.Semantics.Name {
+			e.Semantics = rasterbase.Semantics{Name: name}
 		}
 	case name != "" && name != e.Semantics.Name:
 		e.Semantics = rasterbase.Semantics{Name: name}

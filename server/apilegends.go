@@ -261,7 +261,7 @@ func (s *Server) writeLegendDocument(w http.ResponseWriter, r *http.Request, l *
 		return err
 	}
 	out.Layers, out.URLs = sight.users[l.ID], legendURLs(s.root(r), l.ID)
-	body, err := json.Marshal(out)
+	body, err := marshal(out)
 	if err != nil {
 		return fmt.Errorf("write legend %d as JSON: %w", l.ID, err)
 	}
@@ -293,12 +293,19 @@ func (b legendBody) read(s *stored) (*rasterbase.Legend, error) {
 // wrong with it.
 func (b legendBody) check(s *stored, enough int) (l *rasterbase.Legend, wrong []error, err error) {
 	l = &rasterbase.Legend{Title: b.Title}
-	if b.Gradient != nil {
+	given, err := b.gradient()
+	if e, ok := asError(err); ok {
+		return nil, []error{e}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if given != nil {
 		if len(b.Entries) > 0 {
 			return nil, []error{rasterbase.Errorf(rasterbase.Invalid, "the legend has both entries and a gradient").WithHint("give one of the two").WithField("gradient")}, nil
 		}
 		var mistake error
-		if l.Gradient, mistake = b.Gradient.gradient(); mistake != nil {
+		if l.Gradient, mistake = given.gradient(); mistake != nil {
 			wrong = []error{mistake}
 		}
 		return l, wrong, nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -149,11 +150,55 @@ func TestSharedEntriesAndSemantics(t *testing.T) {
 	if !strings.Contains(p.Detail+p.Hint, "A") {
 		t.Errorf("%+v", p)
 	}
-	// Renamed through a legend, by its id.
+	// A class that is renamed in one legend keeps its name in others.
 	read[legendDocument](t, call(t, s, editing, "PATCH", "/api/v1/legends/C",
 		fmt.Sprintf(`{"entries":[{"id":%d,"semantics_id":%d,"name":"Trees"}]}`, third.Entries[0].ID, forest.SemanticsID)), 200)
-	if text := get(t, s, "/legend/B").Body.String(); !strings.Contains(text, `"Trees"`) {
-		t.Error(text)
+	for title, want := range map[string]string{"B": `"Wood"`, "C": `"Trees"`} {
+		if text := get(t, s, "/legend/"+title).Body.String(); !strings.Contains(text, want) {
+			t.Errorf("legend %s: %s", title, text)
+		}
+	}
+}
+
+// What was read can be changed and written back.
+func TestLegendsAreWrittenBack(t *testing.T) {
+	s := newAPI(t, newStore(t), nil, server.Config{})
+	for _, body := range []string{
+		`{"title":"A","entries":[{"name":"Low","expression":"(x > 1) & (x <= 2)","color":"red","code":"1"}]}`,
+		`{"title":"B","interpolation":"discrete","stops":[[1,"navy"],[10,"#FFF"]]}`,
+		`{"title":"C","colormap_name":"terrain","range":[0,2800]}`,
+		`{"title":"D","gradient":{"colormap_name":"viridis"}}`,
+	} {
+		address := call(t, s, editing, "POST", "/api/v1/legends", body)
+		wantStatus(t, address, 201)
+		made := get(t, s, address.Header().Get("Location"))
+		again := call(t, s, editing, "PUT", address.Header().Get("Location"), made.Body.String())
+		wantStatus(t, again, 200)
+		var before, after map[string]any
+		for to, text := range map[*map[string]any]string{&before: made.Body.String(), &after: again.Body.String()} {
+			if err := json.Unmarshal([]byte(text), to); err != nil {
+				t.Fatal(err)
+			}
+			delete(*to, "updated")
+		}
+		if !reflect.DeepEqual(before, after) {
+			t.Errorf("%v became %v", before, after)
+		}
+		if text := made.Body.String(); strings.Contains(text, `\u003`) {
+			t.Errorf("it is hard to read: %s", text)
+		}
+	}
+	for body, parameter := range map[string]string{
+		`{"title":"E","colormap_name":"viridis","gradient":{"colormap_name":"viridis"}}`:     "gradient",
+		`{"title":"E","colormap_name":"viridis","entries":[{"expression":1,"color":"red"}]}`: "gradient",
+		`{"title":"E","stops":[[1,"nave"]]}`:                                                 "gradient",
+	} {
+		if p := wantProblem(t, call(t, s, editing, "POST", "/api/v1/legends", body), 400); p.Parameter != parameter {
+			t.Errorf("%s: %+v", body, p)
+		}
+	}
+	if p := wantProblem(t, get(t, s, "/api/v1/legends/A/check"), 400); p.Detail != "layer is missing" {
+		t.Errorf("%+v", p)
 	}
 }
 
@@ -175,7 +220,7 @@ func TestMistakesOfLegends(t *testing.T) {
 		{`{"title":"A","entries":[{"id":99}]}`, "entries[0].id", 400, 0},
 		{`{"title":"A","entries":[{"id":1},{"id":1}]}`, "entries[1].id", 400, 0},
 		{`{"title":"A","entries":[{"semantics_id":99,"expression":"1","color":"red"}]}`, "entries[0].semantics_id", 400, 0},
-		{`{"title":"A","entries":[{"semantics_id":1,"name":"P","expression":"1","color":"red"},{"semantics_id":1,"name":"Q","expression":"2","color":"red"}]}`, "entries[1].semantics_id", 400, 0},
+		{`{"title":"A","entries":[{"semantics_id":1,"description":"P","expression":"1","color":"red"},{"semantics_id":1,"description":"Q","expression":"2","color":"red"}]}`, "entries[1].semantics_id", 400, 0},
 		{`{"title":"A","entries":[{"expression":"1","color":"red","colour":"x"}]}`, "entries[0].colour", 400, 0},
 		{`{"title":"A","entries":[{"expression":true,"color":"red"}]}`, "entries[0].expression", 400, 0},
 		{`{"title":"A"}`, "entries", 400, 0},

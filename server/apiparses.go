@@ -155,7 +155,7 @@ func (s *Server) apiReparseMany(w http.ResponseWriter, r *http.Request, in *repa
 		}
 		out.Items = append(out.Items, item)
 	}
-	body, err := json.Marshal(out)
+	body, err := marshal(out)
 	if err != nil {
 		return fmt.Errorf("write what is parsed as JSON: %w", err)
 	}

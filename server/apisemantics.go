@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -187,7 +186,7 @@ func (s *Server) answerSemantics(w http.ResponseWriter, r *http.Request, u *stor
 }
 
 func (s *Server) writeSemantics(w http.ResponseWriter, r *http.Request, u *store.SemanticsUse, sight legendSight, status int) error {
-	body, err := json.Marshal(semanticsDocument(u, sight))
+	body, err := marshal(semanticsDocument(u, sight))
 	if err != nil {
 		return fmt.Errorf("write semantics %d as JSON: %w", u.ID, err)
 	}

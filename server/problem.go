@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -110,7 +109,7 @@ func problemOf(err error) problem {
 }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
-	body, err := json.Marshal(p)
+	body, err := marshal(p)
 	if err != nil { // a struct of strings and a number always marshals
 		panic(err)
 	}
