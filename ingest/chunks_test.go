@@ -415,12 +415,12 @@ func TestReconcileAfterTheDeathOfAChunk(t *testing.T) {
 	}
 	// One job of it fails as that of a dead worker does: without a word.
 	r := jobs.NewRunner(st, nil)
-	dead := 0
+	var dead atomic.Int32
 	jobs.Handle(r, "parse chunk", func(context.Context, struct{}, *store.Job) error {
-		dead++
+		dead.Add(1)
 		return &store.Permanent{Err: errors.New("died")}
 	})
-	err = r.RunGroup(t.Context(), fmt.Sprintf("parse:%d", ticket.Parse), 1, func(context.Context) (bool, error) { return dead > 0, nil })
+	err = r.RunGroup(t.Context(), fmt.Sprintf("parse:%d", ticket.Parse), 1, func(context.Context) (bool, error) { return dead.Load() > 0, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

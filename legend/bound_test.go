@@ -40,8 +40,9 @@ func TestWorkForEachPixelIsBounded(t *testing.T) {
 			}
 			_, err := legend.Compile(c.legend, pt)
 			_, err2 := legend.Classify(c.legend, pt)
-			for _, err := range []error{err, err2} {
-				if (err != nil) != refused || err != nil && rasterbase.CodeOf(err) != rasterbase.Invalid {
+			for i, err := range []error{err, err2} {
+				counted := i == 1 && pt.Size() == 2 && c.tooMuch != nil // no table to count by
+				if (err != nil) != (refused || counted) || err != nil && rasterbase.CodeOf(err) != rasterbase.Invalid {
 					t.Errorf("%s on %v: %v", name, pt, err)
 				}
 			}

@@ -8,12 +8,12 @@ import (
 // used by many goroutines.
 type Classifier struct {
 	all   *classifier
-	table *lookup // nil: formulas are evaluated for each value
+	table *lookup // of a type of 8 bits; nil: formulas are evaluated for each value
 }
 
 // Classify makes the classifier of a legend's entries for pixels of a type. A
 // legend with a gradient has no entries: nothing matches. The error is that of
-// [Compile].
+// [Compile], which types of 16 bits have here too.
 func Classify(l *rasterbase.Legend, t rasterbase.PixelType) (*Classifier, error) {
 	rules, err := newRules(l, t == rasterbase.Float32)
 	if err != nil {
@@ -24,7 +24,8 @@ func Classify(l *rasterbase.Legend, t rasterbase.PixelType) (*Classifier, error)
 	if err == nil {
 		return &Classifier{all: c}, nil
 	}
-	if lo, hi, ok := c.tableRange(t); ok {
+	// A table of 16 bits would be a quarter of a megabyte beside the colormap's.
+	if lo, hi, ok := c.tableRange(t); ok && t.Size() == 1 {
 		return &Classifier{c, &lookup{float64(lo), c.indices(lo, hi)}}, nil
 	}
 	return nil, err
