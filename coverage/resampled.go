@@ -149,7 +149,7 @@ func floats(r *raster.Raster) *raster.Raster {
 		if b.Type.Size() > 2 {
 			to = rasterbase.Float64
 		}
-		valid := validOf(r, i)
+		valid := r.ValidMask(i)
 		px := raster.NewPixels(to, b.Pixels.Len())
 		for k := range px.Len() {
 			if valid != nil && valid[k] == 0 {
@@ -226,7 +226,7 @@ func (t *resampled) blend(out, src *raster.Raster, w WindowRequest, from, to int
 	x, y := t.cols.places(0, t.side, w.X), t.rows.places(from, to, w.Y)
 	valid := make([]uint8, (to-from)*t.side)
 	for i := range src.Bands {
-		s.Pixels, s.Valid = src.Bands[i].Pixels, validOf(src, i)
+		s.Pixels, s.Valid = src.Bands[i].Pixels, src.ValidMask(i)
 		band := out.Bands[i] // header copied
 		band.Pixels = band.Pixels.Range(from*t.side, to*t.side)
 		resample.WarpGrid(band.Pixels, valid, s, x, y, t.kernel)
@@ -285,54 +285,4 @@ func validityOf(r *raster.Raster) []uint8 {
 		raster.Fill(raster.Slice[uint8](r.Validity), math.MaxUint8)
 	}
 	return r.Validity
-}
-
-// validOf tells for each pixel of a band whether it is valid, 0 for not; nil when
-// all are.
-func validOf(r *raster.Raster, band int) []uint8 {
-	b := &r.Bands[band]
-	switch p := b.Pixels.(type) {
-	case raster.Slice[uint8]:
-		return validPixels(p, r, b)
-	case raster.Slice[int8]:
-		return validPixels(p, r, b)
-	case raster.Slice[uint16]:
-		return validPixels(p, r, b)
-	case raster.Slice[int16]:
-		return validPixels(p, r, b)
-	case raster.Slice[uint32]:
-		return validPixels(p, r, b)
-	case raster.Slice[int32]:
-		return validPixels(p, r, b)
-	case raster.Slice[float32]:
-		return validPixels(p, r, b)
-	case raster.Slice[float64]:
-		return validPixels(p, r, b)
-	}
-	panic("coverage: pixels of an unknown type")
-}
-
-func validPixels[T raster.Number](p []T, r *raster.Raster, b *raster.Band) []uint8 {
-	has := b.HasNodata && b.Nodata == b.Nodata && (b.Type.IsFloat() || b.Type.Holds(b.Nodata))
-	if !has && !b.Type.IsFloat() {
-		return r.Validity
-	}
-	var nodata T
-	if has {
-		nodata = T(b.Nodata)
-	}
-	valid := make([]uint8, len(p))
-	all := true
-	for i, v := range p {
-		// The difference is 0 for finite numbers alone.
-		if v-v == 0 && !(has && v == nodata) && (r.Validity == nil || r.Validity[i] != 0) {
-			valid[i] = math.MaxUint8
-		} else {
-			all = false
-		}
-	}
-	if all {
-		return nil
-	}
-	return valid
 }

@@ -322,7 +322,7 @@ func (a *adoption) noteData(t xyz.Tile, r *raster.Raster) {
 		b := *r
 		b.Bands = []raster.Band{raster.BandOf(a.rev.Bands[band])}
 		b.Bands[0].Pixels = r.Bands[band].Pixels
-		mask := validMask(&b, 0)
+		mask := b.ValidMask(0)
 		if mask == nil {
 			a.data = around(a.data, raster.Rect{X: t.X * ts, Y: t.Y * ts, Width: ts, Height: ts})
 			continue

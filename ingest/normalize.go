@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"math"
 
 	"github.com/rasterbase/rasterbase/raster"
@@ -104,73 +103,6 @@ func fillSlice[T raster.Number](p []T, v float64, valid []uint8) {
 			p[i] = t
 		}
 	}
-}
-
-// validMask is a band's validity as a byte a pixel, nil when all are valid.
-func validMask(r *raster.Raster, band int) []uint8 {
-	b := r.Bands[band]
-	var mask []uint8
-	if b.HasNodata {
-		mask = nodataMask(b)
-	} else if b.Type.IsFloat() {
-		b.Nodata = math.NaN()
-		mask = nodataMask(b)
-	}
-	switch {
-	case r.Validity == nil:
-		return mask
-	case mask == nil:
-		return r.Validity
-	}
-	return andMask(mask, r.Validity)
-}
-
-func nodataMask(b raster.Band) []uint8 {
-	switch p := b.Pixels.(type) {
-	case raster.Slice[uint8]:
-		return equalMask(p, uint8(b.Nodata))
-	case raster.Slice[int8]:
-		return equalMask(p, int8(b.Nodata))
-	case raster.Slice[uint16]:
-		return equalMask(p, uint16(b.Nodata))
-	case raster.Slice[int16]:
-		return equalMask(p, int16(b.Nodata))
-	case raster.Slice[uint32]:
-		return equalMask(p, uint32(b.Nodata))
-	case raster.Slice[int32]:
-		return equalMask(p, int32(b.Nodata))
-	case raster.Slice[float32]:
-		return floatMask(p, float32(b.Nodata))
-	case raster.Slice[float64]:
-		return floatMask(p, b.Nodata)
-	}
-	return nil
-}
-
-func equalMask[T raster.Number](p []T, nodata T) []uint8 {
-	var mask []uint8
-	for i, v := range p {
-		if v == nodata {
-			if mask == nil {
-				mask = bytes.Repeat([]byte{255}, len(p))
-			}
-			mask[i] = 0
-		}
-	}
-	return mask
-}
-
-func floatMask[T float32 | float64](p []T, nodata T) []uint8 {
-	var mask []uint8
-	for i, v := range p {
-		if v-v != 0 || v == nodata {
-			if mask == nil {
-				mask = bytes.Repeat([]byte{255}, len(p))
-			}
-			mask[i] = 0
-		}
-	}
-	return mask
 }
 
 // andMask joins validities: nil stands for all valid. a is changed.

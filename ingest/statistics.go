@@ -131,7 +131,7 @@ func (h *histogram) addPixels(r *raster.Raster, band int, counts []rasterbase.Va
 		}
 		return
 	}
-	mask := validMask(r, band)
+	mask := r.ValidMask(band)
 	switch p := r.Bands[band].Pixels.(type) {
 	case raster.Slice[uint8]:
 		addAll(h, p, mask)

@@ -121,7 +121,7 @@ func (b *tileReader) get(ctx context.Context, set, x, y int) (*baseTile, error) 
 	}
 	t := &baseTile{key: k, r: r, masks: make([][]uint8, len(r.Bands))}
 	for i, band := range r.Bands {
-		t.masks[i] = validMask(r, i)
+		t.masks[i] = r.ValidMask(i)
 		t.bytes += len(band.Pixels.Bytes()) + len(t.masks[i])
 	}
 	b.keep(t)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/internal/spelling"
 )
 
 // colormapData is written by tools/colormaps/generate.py, which tells its form.
@@ -152,7 +153,7 @@ func unknownColormap(name, base string) error {
 	var all []near
 	if len(base) <= maxColor {
 		for _, c := range Names() {
-			d := editDistance(base, c.Name)
+			d := spelling.Distance(base, c.Name)
 			if strings.HasPrefix(c.Name, base) || strings.HasPrefix(base, c.Name) {
 				d = min(d, 2)
 			}
@@ -170,25 +171,4 @@ func unknownColormap(name, base string) error {
 		names = append(names, n.name)
 	}
 	return err.WithHint("did you mean %s?", strings.Join(names, " or "))
-}
-
-// editDistance is the least number of letters to insert, delete or change that
-// make b of a (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

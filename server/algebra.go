@@ -242,10 +242,9 @@ func (c *composite) pixels(ctx context.Context, d *drawing, p tilePlace, size in
 
 // markValid sets a bit where a band is valid.
 func markValid(dst []uint8, r *raster.Raster, band int, bit uint8) {
-	b := &r.Bands[band]
-	always := r.Validity == nil && !b.HasNodata && !b.Type.IsFloat()
+	valid := r.ValidMask(band)
 	for i := range dst {
-		if always || r.Valid(band, i) {
+		if valid == nil || valid[i] != 0 {
 			dst[i] |= bit
 		}
 	}

@@ -240,11 +240,7 @@ func (s *Server) apiShowLegend(w http.ResponseWriter, r *http.Request, in *legen
 
 // answerLegend answers all of a legend that the sender has changed.
 func (s *Server) answerLegend(w http.ResponseWriter, r *http.Request, l *rasterbase.Legend, status int) error {
-	who, err := s.principal(r)
-	if err != nil {
-		return err
-	}
-	sight, err := s.lookAround(r.Context(), who)
+	sight, err := s.senderSight(r)
 	if err != nil {
 		return err
 	}
@@ -474,11 +470,7 @@ type deleteLegendInput struct {
 }
 
 func (s *Server) apiDeleteLegend(w http.ResponseWriter, r *http.Request, in *deleteLegendInput) error {
-	who, err := s.principal(r)
-	if err != nil {
-		return err
-	}
-	sight, err := s.lookAround(r.Context(), who)
+	sight, err := s.senderSight(r)
 	if err != nil {
 		return err
 	}

@@ -174,11 +174,7 @@ func (s *Server) apiShowSemantics(w http.ResponseWriter, r *http.Request, in *se
 
 // answerSemantics answers a semantics that the sender has changed.
 func (s *Server) answerSemantics(w http.ResponseWriter, r *http.Request, u *store.SemanticsUse, status int) error {
-	who, err := s.principal(r)
-	if err != nil {
-		return err
-	}
-	sight, err := s.lookAround(r.Context(), who)
+	sight, err := s.senderSight(r)
 	if err != nil {
 		return err
 	}

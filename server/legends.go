@@ -157,6 +157,15 @@ func (s *Server) lookAround(ctx context.Context, who rasterbase.Principal) (lege
 	return s.sightOf(ctx, who, layers)
 }
 
+// senderSight asks what the sender of a request may see of legends now.
+func (s *Server) senderSight(r *http.Request) (legendSight, error) {
+	who, err := s.principal(r)
+	if err != nil {
+		return legendSight{}, err
+	}
+	return s.lookAround(r.Context(), who)
+}
+
 // layerReference names a layer.
 type layerReference struct {
 	ID   rasterbase.LayerID `json:"id"`

@@ -17,6 +17,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/fetch"
 	"github.com/rasterbase/rasterbase/gdal"
+	"github.com/rasterbase/rasterbase/internal/spelling"
 	"github.com/rasterbase/rasterbase/webhook"
 )
 
@@ -308,31 +309,9 @@ func sortedKeys(m map[string]string) []string {
 func closest(name string, known []string) string {
 	best, least := "", len(name)/3+1
 	for _, k := range known {
-		if d := editDistance(name, k); d < least {
+		if d := spelling.Distance(name, k); d < least {
 			best, least = k, d
 		}
 	}
 	return best
-}
-
-// editDistance is Levenshtein's: insertions, deletions and replacements of a
-// byte that turn a into b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

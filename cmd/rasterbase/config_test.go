@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/rasterbase/rasterbase"
 )
 
@@ -85,17 +83,6 @@ func FuzzParseBytes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if n, err := parseBytes(s); err == nil && n < 0 {
 			t.Errorf("parseBytes(%q) = %d", s, n)
-		}
-	})
-}
-
-func TestEditDistanceIsAMetric(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.StringMatching(`[A-D]{0,8}`)
-		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
-		ab, ba := editDistance(a, b), editDistance(b, a)
-		if ab != ba || (ab == 0) != (a == b) || editDistance(a, c) > ab+editDistance(b, c) {
-			t.Errorf("%q %q %q: %d %d", a, b, c, ab, ba)
 		}
 	})
 }

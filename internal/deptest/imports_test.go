@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"crs":                  {""},
 	"demo":                 {""},
 	"algebra":              {"raster"},
-	"legend":               {"algebra"},
+	"legend":               {"algebra", "internal/spelling"},
 	"legend/picture":       {"legend"},
 	"render":               {"raster", "crs"},
 	"resample":             {"raster"},
