@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -261,12 +262,17 @@ func (o operation) refused(status int, v any) error {
 // describe says what is wrong, and names the first parameter that is.
 func describe(e *rasterbase.Error, found []*huma.ErrorDetail) {
 	first := found[0]
+	unknown := unknownMembers(found)
 	place, name, _ := strings.Cut(first.Location, ".")
 	if missing := missingIn(first.Message); missing != "" {
 		name = strings.TrimPrefix(name+"."+missing, ".")
 	}
 	e.Field = name
 	switch {
+	case first.Message == validation.MsgUnexpectedProperty && len(unknown) > 1:
+		e.Field = unknown[0]
+		e.Message, e.Hint = "the body has members that are not known: "+listed(unknown), "openapi.json lists the members"
+		found = found[len(unknown)-1:] // as many more are wrong as are not named
 	case first.Message == validation.MsgUnexpectedProperty:
 		e.Message, e.Hint = fmt.Sprintf("the body has a member %.100q, which is not known", name), "openapi.json lists the members"
 	case missingIn(first.Message) != "":
@@ -281,6 +287,31 @@ func describe(e *rasterbase.Error, found []*huma.ErrorDetail) {
 	if len(found) > 1 {
 		e.Hint = strings.TrimPrefix(e.Hint+fmt.Sprintf("; %d more are wrong", len(found)-1), "; ")
 	}
+}
+
+// unknownMembers are the members of a body that are not known, in the order of
+// their names, since they are found in any.
+func unknownMembers(found []*huma.ErrorDetail) (names []string) {
+	for _, one := range found {
+		if one.Message == validation.MsgUnexpectedProperty {
+			_, name, _ := strings.Cut(one.Location, ".")
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// listed writes up to five names, and how many more there are.
+func listed(names []string) string {
+	var out []string
+	for _, name := range names[:min(5, len(names))] {
+		out = append(out, fmt.Sprintf("%.100q", name))
+	}
+	if more := len(names) - len(out); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(out, ", "), more)
+	}
+	return strings.Join(out, ", ")
 }
 
 // missingIn is the name of the member that a message says is missing.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -37,13 +39,14 @@ type legendBody struct {
 	// written back.
 	ID      any `json:"id,omitempty" doc:"Not looked at"`
 	Kind    any `json:"kind,omitempty" doc:"Not looked at"`
+	Count   any `json:"count,omitempty" doc:"Not looked at"`
 	Updated any `json:"updated,omitempty" doc:"Not looked at"`
 	Layers  any `json:"layers,omitempty" doc:"Not looked at"`
 	URLs    any `json:"urls,omitempty" doc:"Not looked at"`
 }
 
-// gradient is the one that a body gives, in its member or inline; nil: none.
-func (b legendBody) gradient() (*gradientBody, error) {
+// inline are the members of a gradient that stand in the legend itself.
+func (b legendBody) inline() map[string]any {
 	inline := map[string]any{}
 	for name, v := range map[string]any{
 		"stops": b.Stops, "colormap_name": b.ColormapName, "interpolation": b.Interpolation, "range": b.Range,
@@ -53,6 +56,12 @@ func (b legendBody) gradient() (*gradientBody, error) {
 			inline[name] = v
 		}
 	}
+	return inline
+}
+
+// gradient is the one that a body gives, in its member or inline; nil: none.
+func (b legendBody) gradient() (*gradientBody, error) {
+	inline := b.inline()
 	if len(inline) == 0 {
 		return b.Gradient, nil
 	}
@@ -71,14 +80,43 @@ type legendPatchBody struct {
 	Title    opt[string]       `json:"title,omitzero" doc:"Unique in any case; one line"`
 	Entries  opt[[]entryBody]  `json:"entries,omitzero" doc:"All of them: those that are not named here are taken out"`
 	Gradient opt[gradientBody] `json:"gradient,omitzero"`
+
+	// As in legendBody.
+	Stops         any `json:"stops,omitempty" doc:"As in gradient"`
+	ColormapName  any `json:"colormap_name,omitempty" doc:"As in gradient"`
+	Interpolation any `json:"interpolation,omitempty" doc:"As in gradient"`
+	Range         any `json:"range,omitempty" doc:"As in gradient"`
+	Relative      any `json:"relative,omitempty" doc:"As in gradient"`
+	Continuous    any `json:"continuous,omitempty" doc:"As in gradient"`
+	From          any `json:"from,omitempty" doc:"As in gradient"`
+	Over          any `json:"over,omitempty" doc:"As in gradient"`
+	To            any `json:"to,omitempty" doc:"As in gradient"`
+	ID            any `json:"id,omitempty" doc:"Not looked at"`
+	Kind          any `json:"kind,omitempty" doc:"Not looked at"`
+	Count         any `json:"count,omitempty" doc:"Not looked at"`
+	Updated       any `json:"updated,omitempty" doc:"Not looked at"`
+	Layers        any `json:"layers,omitempty" doc:"Not looked at"`
+	URLs          any `json:"urls,omitempty" doc:"Not looked at"`
+}
+
+// body is what the patch gives, but for the title.
+func (p legendPatchBody) body() legendBody {
+	b := legendBody{
+		Entries: p.Entries.value, Stops: p.Stops, ColormapName: p.ColormapName, Interpolation: p.Interpolation,
+		Range: p.Range, Relative: p.Relative, Continuous: p.Continuous, From: p.From, Over: p.Over, To: p.To,
+	}
+	if p.Gradient.given && !p.Gradient.null {
+		b.Gradient = &p.Gradient.value
+	}
+	return b
 }
 
 // entryBody is an entry. What is left out of one with an id stays as it is.
 type entryBody struct {
 	ID          rasterbase.EntryID     `json:"id,omitempty" minimum:"1" doc:"Of an entry that is there: it can stand in other legends too, where it changes with this one. Without it a new one is made"`
 	Name        *string                `json:"name,omitempty" doc:"Of its semantics, which is found by it or made. Another name than that of semantics_id is another semantics: PATCH of the semantics renames it. Left out, it is the expression"`
-	Description *string                `json:"description,omitempty" doc:"Of the semantics that the entry has now, in all legends"`
-	Keyword     *string                `json:"keyword,omitempty" doc:"Of the semantics that the entry has now, in all legends"`
+	Description *string                `json:"description,omitempty" doc:"Of the semantics that the entry has now, in all legends. Beside another name than before, one that is as before is not given to a semantics that has that name already"`
+	Keyword     *string                `json:"keyword,omitempty" doc:"As description"`
 	SemanticsID rasterbase.SemanticsID `json:"semantics_id,omitempty" minimum:"1" doc:"Of a semantics that is there; counts where name is left out or the same"`
 	Expression  *textOrNumber          `json:"expression,omitempty" doc:"A number, or a condition on x: (-3.0 < x) & (x <= 1)"`
 	Color       *string                `json:"color,omitempty" doc:"#RGB, #RRGGBB, #RRGGBBAA or a CSS name"`
@@ -120,7 +158,8 @@ func (gradientBody) Schema(huma.Registry) *huma.Schema {
 			"continuous":    {Description: "As django-raster has it, with from, over and to"},
 			"from":          color, "over": color, "to": color,
 		},
-		Examples: []any{map[string]any{"colormap_name": "viridis", "range": []int{0, 100}}},
+		AdditionalProperties: false,
+		Examples:             []any{map[string]any{"colormap_name": "viridis", "range": []int{0, 100}}},
 	}
 }
 
@@ -138,7 +177,7 @@ func (g gradientBody) gradient() (*rasterbase.Gradient, error) {
 	lg, err := legend.ParseColormap(g)
 	switch {
 	case err != nil:
-		return nil, blame(err, "gradient")
+		return nil, inGradient(err)
 	case lg.Gradient == nil:
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "the gradient has neither stops nor a colormap").
 			WithHint(`write {"colormap_name": "viridis"}, or {"stops": [[0, "white"], [10, "blue"]]}`).WithField("gradient")
@@ -149,6 +188,32 @@ func (g gradientBody) gradient() (*rasterbase.Gradient, error) {
 		}
 	}
 	return lg.Gradient, nil
+}
+
+// gradientPlace is how messages of [legend.ParseColormap] begin that tell a place.
+var gradientPlace = regexp.MustCompile(`^(?:key "([a-z_]+)": )?(?:stop (\d+)(?:: |, ))?`)
+
+// inGradient names the member of a gradient that an error is about.
+func inGradient(err error) error {
+	e, ok := asError(err)
+	if !ok {
+		return err
+	}
+	text := e.Message
+	if text == "" && e.Err != nil {
+		text = e.Err.Error()
+	}
+	place, text := "gradient", strings.TrimPrefix(text, "colormap: ")
+	found := gradientPlace.FindStringSubmatch(text)
+	switch n, _ := strconv.Atoi(found[2]); {
+	case n > 0:
+		place += fmt.Sprintf(".stops[%d]", n-1)
+	case found[1] != "":
+		place += "." + found[1]
+	}
+	named := *e
+	named.Message, named.Field = text, place
+	return &named
 }
 
 // checkTitle refuses a title that no legend can have.
@@ -166,6 +231,7 @@ type stored struct {
 	tx      store.Tx
 	entries map[rasterbase.EntryID]rasterbase.Entry         // nil: not read yet
 	known   map[rasterbase.SemanticsID]rasterbase.Semantics // likewise
+	byName  map[string]rasterbase.Semantics                 // those that are known
 }
 
 // entry is an entry of some legend.
@@ -190,18 +256,27 @@ func (s *stored) entry(id rasterbase.EntryID) (rasterbase.Entry, error) {
 	return e, nil
 }
 
-// semantics is a semantics that is there. All are read at once: a body can name
-// thousands.
+// learn reads all semantics, once: a body can name thousands.
+func (s *stored) learn() error {
+	if s.known != nil {
+		return nil
+	}
+	all, err := s.tx.Semantics().List(s.ctx)
+	if err != nil {
+		return err
+	}
+	s.known = make(map[rasterbase.SemanticsID]rasterbase.Semantics, len(all))
+	s.byName = make(map[string]rasterbase.Semantics, len(all))
+	for _, u := range all {
+		s.known[u.ID], s.byName[u.Name] = u.Semantics, u.Semantics
+	}
+	return nil
+}
+
+// semantics is a semantics that is there.
 func (s *stored) semantics(id rasterbase.SemanticsID) (rasterbase.Semantics, error) {
-	if s.known == nil {
-		all, err := s.tx.Semantics().List(s.ctx)
-		if err != nil {
-			return rasterbase.Semantics{}, err
-		}
-		s.known = make(map[rasterbase.SemanticsID]rasterbase.Semantics, len(all))
-		for _, u := range all {
-			s.known[u.ID] = u.Semantics
-		}
+	if err := s.learn(); err != nil {
+		return rasterbase.Semantics{}, err
 	}
 	m, ok := s.known[id]
 	if !ok {
@@ -248,23 +323,31 @@ func (b entryBody) meaning(e *rasterbase.Entry, s *stored) (err error) {
 	if b.Name != nil {
 		name = strings.TrimSpace(*b.Name)
 	}
-	switch {
-	case b.SemanticsID != 0:
+	if b.SemanticsID != 0 {
 		if e.Semantics, err = s.semantics(b.SemanticsID); err != nil {
 			return err
 		}
-		if name != "" && name != e.Semantics.Name {
-			e.Semantics = rasterbase.Semantics{Name: name}
-		}
-	case name != "" && name != e.Semantics.Name:
+	}
+	was := e.Semantics
+	switch {
+	case name != "" && name != was.Name:
 		e.Semantics = rasterbase.Semantics{Name: name}
-	case e.Semantics.Name == "":
+	case was == rasterbase.Semantics{}:
 		e.Semantics.Name = e.Expression
 	}
-	if b.Description != nil {
+	// Texts that did not change came along with the name before: a semantics that
+	// others have under the new one keeps its own.
+	kept := false
+	if was.ID != 0 && e.Semantics.ID == 0 {
+		if err := s.learn(); err != nil {
+			return err
+		}
+		_, kept = s.byName[name]
+	}
+	if b.Description != nil && !(kept && *b.Description == was.Description) {
 		e.Semantics.Description = *b.Description
 	}
-	if b.Keyword != nil {
+	if b.Keyword != nil && !(kept && *b.Keyword == was.Keyword) {
 		e.Semantics.Keyword = *b.Keyword
 	}
 	return nil

@@ -63,7 +63,7 @@ func (s *Server) legendOperations(a *api) {
 	}, s.apiReplaceLegend)
 	register(a, operation{
 		id: "change-legend", method: http.MethodPatch, path: "/legends/{legend}", tag: tagLegends, summary: "Change a legend",
-		detail: "A JSON merge patch (RFC 7396)." + inAll, access: editor, most: legend.MaxBytes,
+		detail: "A JSON merge patch (RFC 7396): entries are all of them, and those that are not named are taken out." + inAll, access: editor, most: legend.MaxBytes,
 		answers: map[int]response{200: legendAnswer}, errors: []int{409, 412},
 		example: legendPatchBody{Entries: given(exampleEntries())},
 	}, s.apiChangeLegend)
@@ -430,27 +430,27 @@ type changeLegendInput struct {
 
 func (s *Server) apiChangeLegend(w http.ResponseWriter, r *http.Request, in *changeLegendInput) error {
 	p := in.Body
+	body := p.body()
+	gradient := body.Gradient != nil || len(body.inline()) > 0
 	switch {
 	case p.Title.null:
 		return rasterbase.Errorf(rasterbase.Invalid, "a legend needs a title").WithField("title")
-	case p.Entries.null && !p.Gradient.given:
+	case p.Entries.null && !gradient:
 		return rasterbase.Errorf(rasterbase.Invalid, "a legend has entries or a gradient").WithHint("an empty array takes all entries out").WithField("entries")
-	case p.Gradient.null && !p.Entries.given:
+	case p.Gradient.null && !p.Entries.given && !gradient:
 		return rasterbase.Errorf(rasterbase.Invalid, "a legend has entries or a gradient").WithHint("give entries in its place").WithField("gradient")
 	}
 	return s.changeLegend(w, r, in.Legend, in.IfMatch, func(st *stored, before *rasterbase.Legend) (*rasterbase.Legend, error) {
 		title := before.Title
 		p.Title.to(&title)
-		if !p.Entries.given && !p.Gradient.given {
+		if !p.Entries.given && !gradient {
 			l := *before
 			var err error
 			l.Title, err = checkTitle(title)
 			return &l, err
 		}
-		body := legendBody{Title: title, Entries: p.Entries.value}
-		if p.Gradient.given && !p.Gradient.null {
-			body.Gradient = &p.Gradient.value
-		} else if body.Entries == nil {
+		body := body
+		if body.Title = title; body.Entries == nil {
 			body.Entries = []entryBody{}
 		}
 		return body.read(st)

@@ -191,7 +191,7 @@ func TestLegendsAreWrittenBack(t *testing.T) {
 	for body, parameter := range map[string]string{
 		`{"title":"E","colormap_name":"viridis","gradient":{"colormap_name":"viridis"}}`:     "gradient",
 		`{"title":"E","colormap_name":"viridis","entries":[{"expression":1,"color":"red"}]}`: "gradient",
-		`{"title":"E","stops":[[1,"nave"]]}`:                                                 "gradient",
+		`{"title":"E","stops":[[1,"nave"]]}`:                                                 "gradient.stops[0]",
 	} {
 		if p := wantProblem(t, call(t, s, editing, "POST", "/api/v1/legends", body), 400); p.Parameter != parameter {
 			t.Errorf("%s: %+v", body, p)
@@ -226,9 +226,9 @@ func TestMistakesOfLegends(t *testing.T) {
 		{`{"title":"A"}`, "entries", 400, 0},
 		{`{"title":"A","entries":[{"expression":"1","color":"red"}],"gradient":{"colormap_name":"viridis"}}`, "gradient", 400, 0},
 		{`{"title":"A","gradient":{"colormap_name":"viridi"}}`, "gradient", 400, 0},
-		{`{"title":"A","gradient":{"stops":[[5,"red"],[1,"blue"]]}}`, "gradient", 400, 0},
+		{`{"title":"A","gradient":{"stops":[[5,"red"],[1,"blue"]]}}`, "gradient.stops[1]", 400, 0},
 		{`{"title":"A","gradient":{}}`, "gradient", 400, 0},
-		{`{"title":"A","gradient":{"1":"red"}}`, "gradient", 400, 0},
+		{`{"title":"A","gradient":{"1":"red"}}`, "gradient.1", 400, 0},
 		{`{"title":"  ","entries":[]}`, "title", 400, 0},
 		{`{"title":"a\nb","entries":[]}`, "title", 400, 0},
 		{`{"title":"cOVER","entries":[]}`, "title", 409, 0},
