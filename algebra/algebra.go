@@ -1,5 +1,7 @@
 // Package algebra is the formula language of rasterbase: it reads a formula
-// over named variables, checks it, and evaluates it without allocating.
+// over named variables, checks it, and evaluates it, for single values with
+// [Formula.Eval] and for whole bands with [Formula.Evaluate], without allocating
+// anything for a pixel.
 //
 // Operators, tightest first:
 //
@@ -18,11 +20,13 @@
 // An invalid operand makes the result invalid. Division by zero, overflow and
 // a function outside its domain are invalid too: a result is never infinite or
 // NaN. where(c, a, b) looks at the validity of c and of the branch it takes.
+//
+// Arithmetic is in float32 or float64, as [Formula.For] tells. Functions are
+// computed in float64 and then rounded.
 package algebra
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -37,6 +41,10 @@ type Options struct {
 	MaxVariables int // different variables; 64
 	// Names, when not nil, are the only variables that may be used.
 	Names []string
+	// Reductions allows min(a), max(a), mean(a), std(a) and sum(a) of one plain
+	// variable: the statistics of all valid pixels of that whole input, see
+	// [Formula.Reductions].
+	Reductions bool
 }
 
 func (o Options) withDefaults() Options {
@@ -80,9 +88,12 @@ func finite(v float64) bool { return v-v == 0 }
 type Formula struct {
 	root      *node
 	variables []string
+	single    bool // Eval computes in float32
 	program   []instruction
 	depth     int // cells of stack that the program needs
 	stacks    sync.Pool
+	plan32    lazyPlan[float32]
+	plan64    lazyPlan[float64]
 }
 
 // Parse reads a formula. A mistake is an error with the code invalid that
@@ -92,7 +103,7 @@ func Parse(src string, o Options) (*Formula, error) {
 	if err != nil {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "%w", err).WithField("formula")
 	}
-	return compile(root, variables), nil
+	return compile(root, variables, false), nil
 }
 
 // Variables lists the names of the variables in the order in which they first
@@ -149,10 +160,50 @@ func (f *Formula) EvalMap(vars map[string]float64) (v float64, valid bool, err e
 	return v, valid, nil
 }
 
-// Float32 is the same formula for variables whose values are float32: constants
-// that are compared with are rounded to float32, so that x == 0.1 matches a
-// pixel that was stored as 0.1.
-func (f *Formula) Float32() *Formula { return compile(f.root.rounded(), f.variables) }
+// Float32 is the same formula for variables whose values are all float32. It is
+// For with as many float32.
+func (f *Formula) Float32() *Formula { return compile(f.root, f.variables, true) }
+
+// For is the same formula for variables of these pixel types, in the order of
+// Variables: its Eval computes in the precision that Evaluate chooses for them.
+// That is float32 when at least one variable is float32 and all others are
+// float32 or integers of at most 16 bits; then every number and every result on
+// the way is rounded to float32, so that x == 0.1 matches a pixel that was stored
+// as 0.1. Otherwise it is float64, for integers alone too. The values of variables
+// themselves are taken as they are.
+func (f *Formula) For(types ...rasterbase.PixelType) *Formula {
+	if single := inFloat32(types); single != f.single {
+		return compile(f.root, f.variables, single)
+	}
+	return f
+}
+
+func inFloat32(types []rasterbase.PixelType) bool {
+	single := false
+	for _, t := range types {
+		switch t {
+		case rasterbase.Float32:
+			single = true
+		case rasterbase.Float64, rasterbase.Int32, rasterbase.Uint32:
+			return false
+		}
+	}
+	return single
+}
+
+// PixelType is the type of the results of Evaluate for variables of these types,
+// in the order of Variables: Uint8 when the formula as a whole is a comparison or
+// a logical operator, whose results are 0 and 1; otherwise the precision that is
+// computed in, Float32 or Float64. See [Formula.For].
+func (f *Formula) PixelType(types ...rasterbase.PixelType) rasterbase.PixelType {
+	switch {
+	case f.root.isLogical():
+		return rasterbase.Uint8
+	case inFloat32(types):
+		return rasterbase.Float32
+	}
+	return rasterbase.Float64
+}
 
 // Breaks tells where the result of a formula of at most one variable can
 // change. It is ok only for comparisons of the variable with constants, and
@@ -164,7 +215,7 @@ func (f *Formula) Breaks() (breaks []float64, ok bool) {
 	if len(f.variables) > 1 {
 		return nil, false
 	}
-	breaks, ok = f.root.breaks(nil)
+	breaks, ok = f.root.breaks(nil, f.single)
 	if !ok {
 		return nil, false
 	}
@@ -178,22 +229,12 @@ func (f *Formula) Breaks() (breaks []float64, ok bool) {
 	return slices.Compact(breaks), true
 }
 
-// constantValue evaluates a part of a formula that has no variables.
-func (n *node) constantValue() (float64, bool) {
-	switch n.op {
-	case opInf:
-		return math.Inf(1), true
-	case opNegate, opPlus:
-		if v, ok := n.args[0].constantValue(); ok {
-			if n.op == opNegate {
-				v = -v
-			}
-			return v, true
-		}
-		return 0, false
-	case opRound32:
-		v, ok := n.args[0].constantValue()
-		return float64(float32(v)), ok
-	}
-	return compile(n, nil).Eval(nil)
+// constantValue evaluates a part of a formula that has no variables and is
+// compared with.
+func (n *node) constantValue(single bool) (float64, bool) {
+	f := &Formula{single: single}
+	f.emit(n, 0, true)
+	stack := make([]Value, f.depth)
+	f.execute(stack, nil)
+	return stack[0].V, stack[0].Valid
 }

@@ -33,8 +33,9 @@ const (
 	opAnd
 	opOr
 	opCall
-	// The rest are made by the compiler and have no form in the language.
-	opRound32
+	opReduction // of all pixels of a variable; its result is not known yet
+	// The rest are made later and have no form of their own in the language.
+	opBound // a reduction whose result is known: number, NaN for invalid
 	opIsNull
 	opIsNotNull
 )
@@ -139,9 +140,7 @@ func (n *node) write(b *strings.Builder) {
 	switch {
 	case n.op == opNumber:
 		b.WriteString(strconv.FormatFloat(n.number, 'g', -1, 64))
-	case n.op == opRound32:
-		n.args[0].write(b)
-	case n.op == opCall:
+	case n.op == opCall || n.op == opReduction:
 		b.WriteString(n.name)
 		b.WriteByte('(')
 		for i, a := range n.args {
@@ -174,11 +173,7 @@ func (n *node) write(b *strings.Builder) {
 
 // writeInside writes parentheses around what binds less tight than lowest.
 func (n *node) writeInside(b *strings.Builder, lowest precedence) {
-	inner := n
-	for inner.op == opRound32 {
-		inner = inner.args[0]
-	}
-	if inner.op.precedence() >= lowest {
+	if n.op.precedence() >= lowest {
 		n.write(b)
 		return
 	}
@@ -234,30 +229,19 @@ func (n *node) hasVariable() bool {
 	return false
 }
 
-// rounded is the tree with constant operands of comparisons rounded to float32.
-func (n *node) rounded() *node {
-	if len(n.args) == 0 || n.op == opRound32 {
-		return n
-	}
-	c := *n
-	c.args = make([]*node, len(n.args))
-	for i, a := range n.args {
-		if n.op.precedence() == precCompare && a.op != opNull && !a.hasVariable() {
-			c.args[i] = &node{op: opRound32, column: a.column, args: []*node{a}}
-		} else {
-			c.args[i] = a.rounded()
-		}
-	}
-	return &c
+// isLogical tells that the values of n are 1 and 0.
+func (n *node) isLogical() bool {
+	p := n.op.precedence()
+	return n.op == opNot || p == precCompare || p == precAnd || p == precOr
 }
 
 // breaks appends the constants that the variable is compared with, and tells
 // whether the tree is made of such comparisons, &, | and ! alone.
-func (n *node) breaks(to []float64) ([]float64, bool) {
+func (n *node) breaks(to []float64, single bool) ([]float64, bool) {
 	switch n.op {
 	case opAnd, opOr, opNot:
 		for _, a := range n.args {
-			with, ok := a.breaks(to)
+			with, ok := a.breaks(to, single)
 			if !ok {
 				return nil, false
 			}
@@ -286,7 +270,7 @@ func (n *node) breaks(to []float64) ([]float64, bool) {
 	case b.hasVariable():
 		return nil, false
 	}
-	if v, ok := b.constantValue(); ok {
+	if v, ok := b.constantValue(single); ok {
 		to = append(to, v)
 	}
 	return to, true

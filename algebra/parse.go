@@ -227,6 +227,12 @@ func (p *parser) call(t token) (*node, *SyntaxError) {
 	if err := p.closing(open, "an operator, \",\" or \")\""); err != nil {
 		return nil, err
 	}
+	if fn.kind == kindMany && len(args) == 1 {
+		if problem := fn.checkReduction(t.text, args[0], p.limits.Reductions); problem != "" {
+			return nil, p.lex.fail(t.column, "%s", problem)
+		}
+		return p.add(node{op: opReduction, name: t.text, args: args, column: t.column})
+	}
 	if problem := fn.checkArguments(t.text, len(args)); problem != "" {
 		return nil, p.lex.fail(t.column, "%s", problem)
 	}

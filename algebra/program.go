@@ -13,24 +13,66 @@ type instruction struct {
 
 // compile makes the program of a tree. Parts without variables are evaluated
 // here, once.
-func compile(root *node, variables []string) *Formula {
-	f := &Formula{root: root, variables: variables}
-	f.emit(root, 0)
+func compile(root *node, variables []string, single bool) *Formula {
+	f := &Formula{root: root, variables: variables, single: single}
+	f.emit(root, 0, false)
 	depth := f.depth
 	f.stacks.New = func() any { s := make([]Value, depth); return &s }
 	return f
 }
 
+// constantOf is the value of a node that stands for a constant. Compared tells
+// that it is an operand of a comparison: a number too large for float32 is
+// infinite there, and invalid elsewhere.
+func constantOf(n *node, compared, single bool) (Value, bool) {
+	v := n.number
+	switch n.op {
+	case opNumber, opNamed, opBound:
+		if single {
+			v = float64(float32(v))
+		}
+		return Value{v, finite(v) || compared && math.IsInf(v, 0)}, true
+	case opInf:
+		return Value{v, true}, true
+	case opNull, opReduction:
+		return Value{math.NaN(), false}, true
+	}
+	return Value{}, false
+}
+
+// comparesOperands tells whether the operands of n are compared, when n itself
+// is or is not.
+func (n *node) comparesOperands(compared bool) bool {
+	return n.op.precedence() == precCompare || compared && (n.op == opNegate || n.op == opPlus)
+}
+
+// nullTest takes n for a test of validity, x == NULL, and gives what is tested.
+func (n *node) nullTest() (operation, *node, bool) {
+	if n.op != opEqual && n.op != opNotEqual {
+		return 0, nil, false
+	}
+	op := opIsNull
+	if n.op == opNotEqual {
+		op = opIsNotNull
+	}
+	switch {
+	case n.args[1].op == opNull:
+		return op, n.args[0], true
+	case n.args[0].op == opNull:
+		return op, n.args[1], true
+	}
+	return 0, nil, false
+}
+
 // emit appends the program of n, which finds height cells on the stack, and
 // tells whether it came out as a constant.
-func (f *Formula) emit(n *node, height int) (constant bool) {
+func (f *Formula) emit(n *node, height int, compared bool) (constant bool) {
 	f.depth = max(f.depth, height+1)
 	start := len(f.program)
+	if v, ok := constantOf(n, compared, f.single); ok {
+		return f.push(start, v)
+	}
 	switch n.op {
-	case opNumber, opNamed, opInf:
-		return f.push(start, Value{n.number, true})
-	case opNull:
-		return f.push(start, Value{math.NaN(), false})
 	case opVariable:
 		f.program = append(f.program, instruction{op: opVariable, count: n.slot})
 		return false
@@ -40,27 +82,18 @@ func (f *Formula) emit(n *node, height int) (constant bool) {
 	}
 	step := instruction{op: n.op, count: len(n.args), fn: n.fn}
 	args := n.args
-	if len(args) == 2 && (n.op == opEqual || n.op == opNotEqual) {
-		if args[0].op == opNull {
-			args = []*node{args[1], args[0]}
-		}
-		if args[1].op == opNull {
-			args = args[:1]
-			step.op = opIsNull
-			if n.op == opNotEqual {
-				step.op = opIsNotNull
-			}
-		}
+	if op, tested, ok := n.nullTest(); ok {
+		args, step.op = []*node{tested}, op
 	}
 	constant = true
 	for i, a := range args {
-		constant = f.emit(a, height+i) && constant
+		constant = f.emit(a, height+i, n.comparesOperands(compared)) && constant
 	}
 	f.program = append(f.program, step)
 	if !constant {
 		return false
 	}
-	part := Formula{program: f.program[start:]}
+	part := Formula{program: f.program[start:], single: f.single}
 	stack := make([]Value, len(args)+1)
 	part.execute(stack, nil)
 	return f.push(start, stack[0])
@@ -96,17 +129,28 @@ func (f *Formula) execute(stack []Value, vars []Value) {
 			stack[top] = Value{v.V, v.Valid && finite(v.V)}
 		case opFill:
 			top++
-			stack[top] = Of(vars[step.count].V)
-		case opNegate, opPlus, opNot, opRound32, opIsNull, opIsNotNull:
+			stack[top] = f.round(Of(vars[step.count].V))
+		case opNegate, opPlus, opNot, opIsNull, opIsNotNull:
 			stack[top] = step.op.unary(stack[top])
 		case opCall:
 			top -= step.count - 1
-			stack[top] = step.fn.call(stack[top : top+step.count])
+			stack[top] = f.round(step.fn.call(stack[top : top+step.count]))
 		default:
 			top--
-			stack[top] = step.op.binary(stack[top], stack[top+1])
+			stack[top] = f.round(step.op.binary(stack[top], stack[top+1]))
 		}
 	}
+}
+
+// round rounds to float32 where that is the precision. The operands of every
+// operator are float32 then, so that a sum, a product, a quotient and a square
+// root that are rounded to float64 first come out as if rounded once.
+func (f *Formula) round(v Value) Value {
+	if f.single {
+		v.V = float64(float32(v.V))
+		v.Valid = v.Valid && finite(v.V)
+	}
+	return v
 }
 
 func (op operation) unary(a Value) Value {
@@ -115,8 +159,6 @@ func (op operation) unary(a Value) Value {
 		a.V = -a.V
 	case opNot:
 		a.V = truth(a.V == 0)
-	case opRound32:
-		a.V = float64(float32(a.V))
 	case opIsNull:
 		return Value{truth(!a.Valid), true}
 	case opIsNotNull:
@@ -137,7 +179,7 @@ func (op operation) binary(a, b Value) Value {
 	case opDivide:
 		r.V = a.V / b.V
 	case opPower:
-		r.V = math.Pow(a.V, b.V)
+		r.V = power(a.V, b.V)
 	default:
 		r.V = truth(op.holds(a.V, b.V))
 		return r
@@ -197,7 +239,11 @@ func (fn *function) call(args []Value) Value {
 	case kindTwo:
 		v = fn.two(args[0].V, args[1].V)
 	case kindMany:
-		v = fn.extreme(args)
+		var numbers [MaxArguments]float64
+		for i, a := range args {
+			numbers[i] = a.V
+		}
+		v = fn.many.of(numbers[:len(args)])
 	case kindClip:
 		v = min(max(args[0].V, args[1].V), args[2].V)
 	}

@@ -113,13 +113,14 @@ type checker struct {
 	all    *classifier
 	cells  []int32 // in each cell of the classifier, of its rules that are not opaque
 	whole  bool    // pixels are whole numbers
+	single bool    // pixels are float32
 	report Report
 
 	sampled bool // a formula was tried at some values only
 }
 
 func newChecker(rules []rule, band rasterbase.Band) *checker {
-	k := &checker{all: newClassifier(rules), whole: !band.PixelType.IsFloat()}
+	k := &checker{all: newClassifier(rules), whole: !band.PixelType.IsFloat(), single: band.PixelType == rasterbase.Float32}
 	k.cells = make([]int32, len(k.all.cells)+1)
 	for i := range rules {
 		own, ok := rules[i].breaks()
@@ -227,13 +228,25 @@ func (k *checker) between(low, high float64) (fewest, most int) {
 	few, many := math.MaxInt, 0
 	for i := range tries {
 		v := place(low, high, float64(i)/(tries-1))
-		if k.whole {
+		switch {
+		case k.whole:
 			v = math.Floor(v)
+		case k.single:
+			v = floor32(v)
 		}
 		matches := k.opaque(v)
 		few, many = min(few, matches), max(many, matches)
 	}
 	return fewest + few, most + many
+}
+
+// floor32 is the largest float32 that is at most v.
+func floor32(v float64) float64 {
+	f := float32(v)
+	if float64(f) > v {
+		f = math.Nextafter32(f, float32(math.Inf(-1)))
+	}
+	return float64(f)
 }
 
 // holdsWhole reports whether a cell has a whole number of low to high.
