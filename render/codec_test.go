@@ -6,8 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
-
-	"golang.org/x/image/tiff/lzw"
 )
 
 // patches is bytes that repeat what is to the left or above, and noise.
@@ -27,7 +25,7 @@ func patches(n, stride int) []byte {
 	return out
 }
 
-func FuzzCodecs(f *testing.F) {
+func FuzzDeflate(f *testing.F) {
 	for _, n := range []int{0, 1, 2, 8, 9, 10, 257, 1000, 33024} {
 		f.Add(patches(n, 129), uint16(129))
 		f.Add(patches(n, 3), uint16(3))
@@ -47,30 +45,7 @@ func FuzzCodecs(f *testing.F) {
 				t.Fatalf("deflate of %d bytes, copies %v: %v, %d bytes", len(data), copies, err, len(got))
 			}
 		}
-		packed := new(lzwEncoder).encode(data)
-		got, err := io.ReadAll(lzw.NewReader(bytes.NewReader(packed), lzw.MSB, 8))
-		if err != nil || !bytes.Equal(got, data) {
-			t.Fatalf("LZW of %d bytes: %v, %d bytes", len(data), err, len(got))
-		}
-		if got := unpackBits(appendPackBits(nil, data)); !bytes.Equal(got, data) {
-			t.Fatalf("PackBits of %d bytes: %d bytes", len(data), len(got))
-		}
 	})
-}
-
-// unpackBits reads PackBits (TIFF 6.0, section 9).
-func unpackBits(b []byte) (out []byte) {
-	for len(b) > 0 {
-		n := int(int8(b[0]))
-		if n >= 0 {
-			out = append(out, b[1:2+n]...)
-			b = b[2+n:]
-			continue
-		}
-		out = append(out, bytes.Repeat(b[1:2], 1-n)...)
-		b = b[2:]
-	}
-	return out
 }
 
 // Words that would be too long are made shorter, and still tell all symbols.

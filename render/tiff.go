@@ -3,8 +3,10 @@ package render
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/internal/tiff"
 	"github.com/rasterbase/rasterbase/raster"
 )
 
@@ -52,7 +54,7 @@ func GeoTIFF(r *raster.Raster, o TIFFOptions) ([]byte, error) {
 	if r.Width <= 0 || r.Height <= 0 || len(r.Bands) == 0 || len(r.Bands) > math.MaxUint16 {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "a raster of %dx%d pixels and %d bands has no GeoTIFF", r.Width, r.Height, len(r.Bands))
 	}
-	method, err := parseCompression(o.Compression)
+	method, err := tiff.ParseMethod(o.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func GeoTIFF(r *raster.Raster, o TIFFOptions) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := method.check(t, len(r.Bands)); err != nil {
+	if err := method.Check(t, len(r.Bands)); err != nil {
 		return nil, err
 	}
 	if float64(r.Width)*float64(r.Height)*float64(len(r.Bands)*(t.Size()+1)) > 3<<30 {
@@ -69,63 +71,110 @@ func GeoTIFF(r *raster.Raster, o TIFFOptions) ([]byte, error) {
 	if o.Quality < 0 || o.Quality > 100 {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "quality %d is not within 1 to 100", o.Quality).WithField("quality")
 	}
-	place, err := geoTags(r, o.CRS)
+	if o.CRS == (rasterbase.CRS{}) {
+		o.CRS.SRID = r.SRID
+	}
+	place, err := tiff.Place(r.Grid, o.CRS)
 	if err != nil {
 		return nil, err
 	}
-	p := packers.Get().(*packer)
-	defer packers.Put(p)
-	p.quality = o.Quality
-	if p.quality == 0 {
-		p.quality = defaultQuality
-	}
-	valid := validityOf(r, method == jpegMethod)
+	valid := validityOf(r, method == tiff.JPEG)
 	image := pixelSheet(r, t, method)
-	d := image.directory()
-	d.add(place...)
-	if text := bandTags(o.Bands, len(r.Bands)); text != "" {
-		d.ascii(tagGDALMetadata, text)
-	}
-	if valid.nodata != "" {
-		d.ascii(tagGDALNodata, valid.nodata)
-	}
-	sheets, directories := []*sheet{image}, []*directory{d}
+	d := image.Directory()
+	d.Add(place...)
+	d.AddMetadata(tiff.BandTags(o.Bands, len(r.Bands)))
+	d.AddNodata(valid.nodata)
+	sheets, directories := []*tiff.Sheet{image}, []*tiff.Directory{d}
 	if valid.mask != nil {
-		m := maskSheet(r, valid.mask, method)
-		sheets, directories = append(sheets, m), append(directories, m.directory())
+		m := maskSheet(image, valid.mask)
+		sheets, directories = append(sheets, m), append(directories, m.Directory())
 	}
-	return writeTIFF(p, sheets, directories)
+	return writeTIFF(sheets, directories, o.Quality)
 }
+
+// pixelSheet lays out the bands of a raster as pixels of one type.
+func pixelSheet(r *raster.Raster, t rasterbase.PixelType, m tiff.Method) *tiff.Sheet {
+	s := &tiff.Sheet{Width: r.Width, Height: r.Height, Type: t, Bands: len(r.Bands), Method: m}
+	if max(s.Width, s.Height) > maxStrip {
+		s.Tile = tiffTile
+	}
+	for _, b := range r.Bands {
+		s.Samples = append(s.Samples, tiff.Convert(b.Pixels, b.Type, t).Bytes())
+	}
+	s.Predictor = m.Predictor(t, len(r.Bands), inPatches(r))
+	return s
+}
+
+// maskSheet lays out a mask, which has a slice of 0 and 1 for all bands or for
+// each.
+func maskSheet(image *tiff.Sheet, mask [][]byte) *tiff.Sheet {
+	return &tiff.Sheet{
+		Width: image.Width, Height: image.Height, Type: rasterbase.Bit1, Bands: len(mask), Samples: mask,
+		Mask: true, Method: image.Method.ForMask(), Tile: image.Tile,
+	}
+}
+
+// inPatches tells whether most pixels of the first band equal their neighbour.
+func inPatches(r *raster.Raster) bool {
+	switch px := r.Bands[0].Pixels.(type) {
+	case raster.Slice[uint8]:
+		return isFlat(px, r.Width)
+	case raster.Slice[int8]:
+		return isFlat(px, r.Width)
+	case raster.Slice[uint16]:
+		return isFlat(px, r.Width)
+	case raster.Slice[int16]:
+		return isFlat(px, r.Width)
+	case raster.Slice[uint32]:
+		return isFlat(px, r.Width)
+	case raster.Slice[int32]:
+		return isFlat(px, r.Width)
+	case raster.Slice[float32]:
+		return isFlat(px, r.Width)
+	case raster.Slice[float64]:
+		return isFlat(px, r.Width)
+	}
+	return false
+}
+
+// packers holds memory for reuse, and no state of any image.
+var packers = sync.Pool{New: func() any { return new(tiff.Packer) }}
 
 // writeTIFF packs the sheets and puts everything together: the header, the
 // directories, then the pixels.
-func writeTIFF(p *packer, sheets []*sheet, directories []*directory) ([]byte, error) {
-	end := 8
+func writeTIFF(sheets []*tiff.Sheet, directories []*tiff.Directory, quality int) ([]byte, error) {
+	p := packers.Get().(*tiff.Packer)
+	defer packers.Put(p)
+	p.Quality = quality
+	form := tiff.Form{}
+	at := int64(form.HeaderSize())
+	packed, blocks := make([][][]byte, len(sheets)), make([][]tiff.Block, len(sheets))
 	for i, s := range sheets {
-		blocks, err := s.pack(p)
-		if err != nil {
-			return nil, err
+		for _, r := range s.Blocks() {
+			b, err := p.Pack(s, r)
+			if err != nil {
+				return nil, err
+			}
+			packed[i] = append(packed[i], b)
+			blocks[i] = append(blocks[i], tiff.Block{Bytes: uint32(len(b))})
 		}
-		directories[i].blocks = blocks
-		directories[i].setBlocks(s.tiled, 0) // for the size alone
-		end += directories[i].size()
+		directories[i].SetBlocks(form, s.Tile > 0, blocks[i]) // for the size alone
+		at += int64(directories[i].Size(form))
 	}
-	out := tiffHeader()
-	at := end
+	out := form.Header(int64(form.HeaderSize()))
 	for i, s := range sheets {
-		directories[i].setBlocks(s.tiled, at)
-		for _, b := range directories[i].blocks {
-			at += len(b) + len(b)%2
+		for k := range blocks[i] {
+			blocks[i][k].Offset = at
+			at += int64(blocks[i][k].Bytes+1) &^ 1
 		}
-		out = directories[i].append(out, i < len(sheets)-1)
+		directories[i].SetBlocks(form, s.Tile > 0, blocks[i])
+		out = directories[i].Append(form, out, i < len(sheets)-1)
 	}
 	if at > math.MaxUint32 {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "%d bytes are too many for a TIFF", at)
 	}
-	for _, d := range directories {
-		for _, b := range d.blocks {
-			out = append(append(out, b...), make([]byte, len(b)%2)...)
-		}
+	for _, b := range slices.Concat(packed...) {
+		out = append(append(out, b...), make([]byte, len(b)%2)...)
 	}
 	return out, nil
 }
@@ -137,7 +186,7 @@ func commonType(bands []raster.Band) (rasterbase.PixelType, error) {
 		if !b.Type.Valid() {
 			return 0, rasterbase.Errorf(rasterbase.Invalid, "%v has no GeoTIFF", b.Type)
 		}
-		t = widen(t, b.Type)
+		t = tiff.Widen(t, b.Type)
 	}
 	if top := map[rasterbase.PixelType]uint8{rasterbase.Bit1: 1, rasterbase.Uint2: 3, rasterbase.Uint4: 15}[t]; top > 0 {
 		for _, b := range bands {
@@ -147,26 +196,4 @@ func commonType(bands []raster.Band) (rasterbase.PixelType, error) {
 		}
 	}
 	return t, nil
-}
-
-// widen is the smallest type that holds the values of two.
-func widen(a, b rasterbase.PixelType) rasterbase.PixelType {
-	for _, t := range rasterbase.PixelTypes {
-		if holdsType(t, a) && holdsType(t, b) {
-			return t
-		}
-	}
-	return rasterbase.Float64
-}
-
-func holdsType(t, other rasterbase.PixelType) bool {
-	lo, hi := t.Range()
-	low, high := other.Range()
-	switch {
-	case t == other || t == rasterbase.Float64:
-		return true
-	case t == rasterbase.Float32:
-		return !other.IsFloat() && other.Size() <= 2
-	}
-	return !other.IsFloat() && lo <= low && high <= hi
 }

@@ -1,4 +1,4 @@
-package render
+package tiff
 
 // lzwEncoder writes the LZW of TIFF 6.0: codes of 9 to 12 bits from the highest
 // bit on, which grow one code earlier than elsewhere.

@@ -1,11 +1,10 @@
-package render
+package tiff
 
 import (
 	"math"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/raster"
 )
 
 // Keys of GeoTIFF and values of them (OGC 19-008r4, section 7).
@@ -24,22 +23,20 @@ const (
 // maxWKT is the longest WKT whose length, with what stands around it, fits a key.
 const maxWKT = 65000
 
-// geoTags says where the pixels lie. A raster whose grid is not placed has no
-// tags of it, one without a CRS no CRS.
-func geoTags(r *raster.Raster, c rasterbase.CRS) ([]field, error) {
-	if c == (rasterbase.CRS{}) {
-		c.SRID = r.SRID
-	}
+// Place says where the pixels of a grid lie. One that is not placed has no tags of
+// it, one without a CRS no CRS. A CRS without an EPSG code needs its WKT, which
+// tells as well, where it is given, whether a code is of a geographic or of a
+// projected CRS.
+func Place(g rasterbase.Grid, c rasterbase.CRS) ([]Field, error) {
 	if len(c.WKT) > maxWKT {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "a CRS of %d bytes of WKT is too long for a GeoTIFF", len(c.WKT))
 	}
-	g := r.Grid
 	for _, v := range []float64{g.OriginX, g.OriginY, g.ScaleX, g.ScaleY, g.SkewX, g.SkewY} {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, rasterbase.Errorf(rasterbase.Invalid, "write a GeoTIFF: the raster is not placed by finite numbers")
 		}
 	}
-	var out []field
+	var out []Field
 	switch {
 	case g.ScaleX*g.ScaleY-g.SkewX*g.SkewY == 0: // not placed
 	case g.SkewX == 0 && g.SkewY == 0 && g.ScaleX > 0 && g.ScaleY < 0:
@@ -58,7 +55,7 @@ func geoTags(r *raster.Raster, c rasterbase.CRS) ([]field, error) {
 
 // geoKeys names a CRS: by its EPSG code or, when it has none, by its WKT in a
 // citation, the form of ESRI's that GDAL reads too, also for geographic ones.
-func geoKeys(c rasterbase.CRS) []field {
+func geoKeys(c rasterbase.CRS) []Field {
 	keys := []uint16{1, 1, 0, 0} // versions, and how many keys follow
 	key := func(id, value uint16) {
 		keys = append(keys, id, 0, 1, value)
@@ -73,10 +70,10 @@ func geoKeys(c rasterbase.CRS) []field {
 		key(keyModelType, model)
 		key(keyRasterType, pixelIsArea)
 		key(kind, uint16(c.SRID))
-		return []field{shorts(tagGeoKeys, keys...)}
+		return []Field{shorts(tagGeoKeys, keys...)}
 	case c.WKT == "":
 		key(keyRasterType, pixelIsArea)
-		return []field{shorts(tagGeoKeys, keys...)}
+		return []Field{shorts(tagGeoKeys, keys...)}
 	}
 	text := "ESRI PE String = " + strings.ReplaceAll(c.WKT, "|", " ") + "|" // which ends a text
 	key(keyModelType, userDefined)
@@ -84,5 +81,5 @@ func geoKeys(c rasterbase.CRS) []field {
 	key(keyProjectedType, userDefined)
 	keys = append(keys, keyPCSCitation, tagGeoAscii, uint16(len(text)), 0)
 	keys[3]++
-	return []field{shorts(tagGeoKeys, keys...), ascii(tagGeoAscii, text)}
+	return []Field{shorts(tagGeoKeys, keys...), ascii(tagGeoAscii, text)}
 }
