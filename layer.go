@@ -81,8 +81,11 @@ type Layer struct {
 	Legend      LegendID
 	Visibility  Visibility
 	Published   RevisionID // the revision that readers see; 0 before the first
-	Created     time.Time
-	Updated     time.Time
+	// Formula makes the layer of other layers; nil: it is parsed from its source.
+	// Of a layer's Settings it uses Datatype alone.
+	Formula *LayerFormula
+	Created time.Time
+	Updated time.Time
 }
 
 // Source is the file, with its side-cars, that a layer is parsed from.
@@ -143,6 +146,7 @@ const (
 	Tiling      Status = "creating tiles"
 	Pyramiding  Status = "building pyramid"
 	Publishing  Status = "publishing"
+	Running     Status = "running" // of exports, which know no stages
 	Finished    Status = "finished"
 	Failed      Status = "failed"
 	Cancelled   Status = "cancelled"

@@ -34,6 +34,10 @@ func (db *DB) CreateView(ctx context.Context, id rasterbase.LayerID) ([]View, er
 		if layer, err = tx.Layers().Get(ctx, id); err != nil {
 			return err
 		}
+		if layer.Formula != nil {
+			return rasterbase.Errorf(rasterbase.Unsupported, "layer %d (%s) is a formula and has no tiles in the database", id, layer.Name).
+				WithHint("make views of the layers that it reads")
+		}
 		if layer.Published == 0 {
 			return rasterbase.Errorf(rasterbase.Conflict, "layer %d (%s) has no tiles yet", id, layer.Name).
 				WithHint("make the view when its parse has finished")

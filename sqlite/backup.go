@@ -60,7 +60,9 @@ const partialSuffix = ".partial"
 // exist or be empty. The store may be served, parsed into and deleted from
 // meanwhile, by any number of processes: the copy is the catalog of one moment
 // with every tile, source and upload that it refers to. A parse that was under
-// way goes on in a restored store where it was; its jobs are waiting there.
+// way goes on in a restored store where it was; its jobs are waiting there, and so
+// are those of exports. Exports that have finished are left out with their files:
+// they can be made again.
 //
 // The folder of the copy is laid out as that of a store, with a list of its
 // files and their checksums; [Restore] makes a store of it. It comes into being

@@ -85,7 +85,10 @@ func filled(t *testing.T) (*sqlite.DB, string) {
 			tx.Tokens().Create(ctx, &rasterbase.Token{User: user.ID, Name: "t", Hash: strings.Repeat("a", 64)}),
 			tx.Uploads().Create(ctx, &rasterbase.Upload{ID: "u", Source: upload, Name: "big.tif", Size: 100}),
 			tx.Legends().Create(ctx, &rasterbase.Legend{Title: "L", Entries: []rasterbase.Entry{{Semantics: rasterbase.Semantics{Name: "a"}, Expression: "1"}}}),
-			tx.Jobs().Enqueue(ctx, &store.Job{Kind: "later", Args: []byte(`{"a":1}`)}))
+			tx.Jobs().Enqueue(ctx, &store.Job{Kind: "later", Args: []byte(`{"a":1}`)}),
+			tx.Exports().Create(ctx, &rasterbase.Export{Owner: "ann", Status: rasterbase.Queued}),
+			tx.Layers().Create(ctx, &rasterbase.Layer{Name: "Formula", Formula: &rasterbase.LayerFormula{Text: "a",
+				Inputs: []rasterbase.FormulaInput{{Name: "a", Layer: first.ID}}}}))
 		return err
 	})
 	if err := db.Tiles().Create(ctx, building); err != nil {
@@ -131,8 +134,9 @@ func contents(t *testing.T, st store.Store) map[string]any {
 		users, err5 := tx.Users().List(ctx)
 		tokens, err6 := tx.Tokens().List(ctx, 0)
 		uploads, err7 := tx.Uploads().List(ctx)
-		err = errors.Join(err, err2, err3, err4, err5, err6, err7, put("layers", layers, nil), put("revisions", revisions, nil),
-			put("jobs", jobs, nil), put("legends", legends, nil), put("users", users, nil), put("tokens", tokens, nil), put("uploads", uploads, nil))
+		exports, err8 := tx.Exports().List(ctx, "")
+		err = errors.Join(err, err2, err3, err4, err5, err6, err7, err8, put("layers", layers, nil), put("revisions", revisions, nil),
+			put("jobs", jobs, nil), put("legends", legends, nil), put("users", users, nil), put("tokens", tokens, nil), put("uploads", uploads, nil), put("exports", exports, nil))
 		for _, l := range layers {
 			p, e := tx.Parses().Latest(ctx, l.ID)
 			if errors.Is(e, store.ErrNotExist) {
@@ -194,6 +198,27 @@ func same(t *testing.T, a, b map[string]any) {
 	}
 }
 
+// An export that has finished can be made again: it is left out with its file.
+func TestBackupLeavesFinishedExportsOut(t *testing.T) {
+	t.Parallel()
+	db, dir := filled(t)
+	made := must[string](t)(db.Sources().Create(t.Context()))
+	must[int64](t)(db.Sources().Put(t.Context(), made, "x.tif", strings.NewReader("pixels")))
+	want := contents(t, db)
+	for name := range want {
+		if strings.HasPrefix(name, "file "+made) {
+			delete(want, name)
+		}
+	}
+	update(t, db, func(tx store.Tx) error {
+		return tx.Exports().Create(t.Context(), &rasterbase.Export{Owner: "ann", Status: rasterbase.Finished, Source: made})
+	})
+	dest, restored := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "new")
+	must[*sqlite.BackupReport](t)(sqlite.Backup(t.Context(), dir, dest, sqlite.BackupOptions{}))
+	must[*sqlite.BackupReport](t)(sqlite.Restore(t.Context(), dest, restored, sqlite.BackupOptions{}))
+	same(t, want, contents(t, openFolder(t, restored, sqlite.Options{})))
+}
+
 // What a backup has, is in the restored store, bit by bit.
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
@@ -213,7 +238,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if made.Layers != 3 || made.Revisions != 4 || made.Sources != 2 || made.Files != 8 || made.Bytes == 0 || len(stages) != 3 {
+	if made.Layers != 4 || made.Revisions != 4 || made.Sources != 2 || made.Files != 8 || made.Bytes == 0 || len(stages) != 3 {
 		t.Errorf("the report is %+v, the stages were %v", made, stages)
 	}
 	if _, err := os.Stat(dest + ".partial"); err == nil {
@@ -223,7 +248,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Bytes != made.Bytes || got.Layers != 3 || got.Created.After(made.Created) {
+	if got.Bytes != made.Bytes || got.Layers != 4 || got.Created.After(made.Created) {
 		t.Errorf("the report is %+v", got)
 	}
 	back := openFolder(t, restored, sqlite.Options{})

@@ -265,9 +265,12 @@ func (b *backup) copyHeld(ctx context.Context, conn *sql.Conn, to string, fixes 
 // worker had handed them back.
 func (b *backup) copyCatalog(ctx context.Context, s *moment) error {
 	b.at(CopyingCatalog)
-	f, err := b.copyHeld(ctx, s.conn, filepath.Join(b.partial, catalogName),
-		`UPDATE jobs SET state = 'waiting', attempt = max(0, attempt - 1), lease = '', lease_until = 0
-		WHERE state = 'running' AND NOT cancel`)
+	fixes := []string{`UPDATE jobs SET state = 'waiting', attempt = max(0, attempt - 1), lease = '', lease_until = 0
+		WHERE state = 'running' AND NOT cancel`}
+	if s.schema >= exportsSchema {
+		fixes = append(fixes, `DELETE FROM exports WHERE source_id <> ''`) // their files are not copied
+	}
+	f, err := b.copyHeld(ctx, s.conn, filepath.Join(b.partial, catalogName), fixes...)
 	if err != nil {
 		return fmt.Errorf("copying the catalog: %w", err)
 	}

@@ -197,7 +197,7 @@ func TestStoredForm(t *testing.T) {
 	db := openTest(t, t.TempDir(), Options{Clock: func() time.Time { return at }})
 	for _, statement := range []string{
 		`INSERT INTO layers VALUES (7, 's', 'n', 'd', 'a', 'l', 'i', 'f.zip', 'o', 5, 'c', X'7B226E6F64617461223A224E614E227D', NULL, 'public', NULL,
-			1577934245000006, 1577934245000006, 'f', 'n')`,
+			1577934245000006, 1577934245000006, 'f', 'n', NULL, '', '')`,
 		`INSERT INTO revisions VALUES (8, 7, 'building', 'mask', 1577934245000006, NULL, '{"tile_size":256,"bounds":[0,1,2,"NaN"]}')`,
 		`INSERT INTO jobs VALUES (9, 'k', X'', '', 3, 'waiting', 0, '', 1577934245000006, 1577934245000006, NULL, '', 0, 1, '')`,
 	} {

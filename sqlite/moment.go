@@ -103,6 +103,9 @@ func (s *moment) read(ctx context.Context, dir string) (err error) {
 // chunksSchema is the version from which on a parse is kept in chunks.
 const chunksSchema = 3
 
+// exportsSchema is the version from which on there are exports.
+const exportsSchema = 7
+
 // schemaOf reads the version of a catalog's schema, and refuses one that is
 // newer than ours: it may refer to what we do not know.
 func schemaOf(ctx context.Context, conn *sql.Conn, dir string) (have int64, err error) {

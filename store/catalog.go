@@ -55,6 +55,7 @@ type Tx interface {
 	Colormaps() Colormaps
 	Jobs() Jobs
 	Uploads() Uploads
+	Exports() Exports
 	Users() Users
 	Tokens() Tokens
 }
@@ -64,12 +65,23 @@ type LayerFilter struct {
 	Slug     string
 	FileName string              // the source's name, with or without .zip
 	Search   string              // part of the name or the file name, in any case
-	Datatype rasterbase.Datatype // of the published revision
+	Datatype rasterbase.Datatype // of the published revision, or of a formula's Settings
 	Limit    int                 // 0: no limit
 	Offset   int
 }
 
+// MaxFormulaDepth is how many formulas can stand on one another: a formula over
+// stored layers has depth 1, one over that layer depth 2.
+const MaxFormulaDepth = 8
+
 // Layers keeps layers. Errors match ErrNotExist for an unknown id.
+//
+// A layer with a formula is kept as it is given: whoever stores it has checked its
+// text and its bands. The catalog sees to it that its inputs exist (else code
+// invalid, field formula), that no layer reads itself by any way, and that formulas
+// do not stand deeper on one another than MaxFormulaDepth, those above the layer
+// included (code invalid, field formula). Whether a layer has a formula cannot be
+// changed by Update (code invalid, field formula).
 type Layers interface {
 	// Create stores a new layer and sets its ID, Created, Updated and, made
 	// from Slug or else Name and unique by a number at its end, its Slug. An ID
@@ -83,8 +95,12 @@ type Layers interface {
 	// l as they are, and sets Updated. The error has code conflict when another
 	// layer has the slug; an empty one is made from the name.
 	Update(ctx context.Context, l *rasterbase.Layer) error
+	// ReadBy returns the layers whose formulas read a layer, directly or by way of
+	// others, ordered by id.
+	ReadBy(ctx context.Context, id rasterbase.LayerID) ([]*rasterbase.Layer, error)
 	// Delete removes the layer with its revisions, summaries, parses and log.
-	// Tiles and source are left to whoever calls it.
+	// Tiles and source are left to whoever calls it. The error has code conflict
+	// when formulas read the layer: ReadBy tells which.
 	Delete(ctx context.Context, id rasterbase.LayerID) error
 }
 
@@ -233,6 +249,21 @@ type Uploads interface {
 	// Delete removes the record, not the file; deleting it again is not an
 	// error.
 	Delete(ctx context.Context, id string) error
+}
+
+// Exports keeps the exports that people asked for. Errors match ErrNotExist for an
+// unknown id.
+type Exports interface {
+	// Create stores a new export and sets its ID and Created. An ID that is given
+	// is kept, as [Catalog] says, and Created with it.
+	Create(ctx context.Context, e *rasterbase.Export) error
+	Get(ctx context.Context, id rasterbase.ExportID) (*rasterbase.Export, error)
+	// List returns an owner's exports, the newest first; owner empty: everybody's.
+	List(ctx context.Context, owner string) ([]*rasterbase.Export, error)
+	// Update stores all fields but ID, Owner, Request, Layers and Created.
+	Update(ctx context.Context, e *rasterbase.Export) error
+	// Delete removes the record, not the file; deleting it again is not an error.
+	Delete(ctx context.Context, id rasterbase.ExportID) error
 }
 
 // Users keeps who may do more than read public layers. Errors match ErrNotExist

@@ -18,7 +18,7 @@ func Outdated(ctx context.Context, tx Tx, tileSize int) (old []*rasterbase.Layer
 		return nil, err
 	}
 	for _, l := range layers {
-		if l.Published == 0 || l.Source.ID == "" {
+		if l.Published == 0 || l.Source.ID == "" || l.Formula != nil {
 			continue
 		}
 		r, err := tx.Revisions().Get(ctx, l.Published)

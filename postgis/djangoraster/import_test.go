@@ -138,7 +138,7 @@ func onEach(t *testing.T, test func(*testing.T, store.Store, *ingest.Parser)) {
 
 func open(t *testing.T, st store.Store, id rasterbase.LayerID) *coverage.Layer {
 	t.Helper()
-	c, err := coverage.Open(t.Context(), st, id)
+	c, err := coverage.OpenLayer(t.Context(), st, id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type lastIDs struct {
 	semantics rasterbase.SemanticsID
 	user      rasterbase.UserID
 	token     rasterbase.TokenID
+	export    rasterbase.ExportID
 }
 
 // errUndo takes a transaction back that was made to see what it does.
@@ -53,8 +54,12 @@ func readLastIDs(ctx context.Context, st store.Store) (last lastIDs, err error) 
 		if err := tx.Tokens().Create(ctx, &k); err != nil {
 			return err
 		}
+		x := rasterbase.Export{Status: rasterbase.Cancelled}
+		if err := tx.Exports().Create(ctx, &x); err != nil {
+			return err
+		}
 		e := leg.Entries[0]
-		last = lastIDs{l.ID - 1, r.ID - 1, p.ID - 1, leg.ID - 1, e.ID - 1, e.Semantics.ID - 1, u.ID - 1, k.ID - 1}
+		last = lastIDs{l.ID - 1, r.ID - 1, p.ID - 1, leg.ID - 1, e.ID - 1, e.Semantics.ID - 1, u.ID - 1, k.ID - 1, x.ID - 1}
 		return errUndo
 	})
 	if !errors.Is(err, errUndo) {
@@ -87,6 +92,9 @@ func (last lastIDs) reserve(ctx context.Context, tx store.Tx) error {
 	if err := last.reserveAccounts(ctx, tx); err != nil {
 		return err
 	}
+	if err := last.reserveExport(ctx, tx); err != nil {
+		return err
+	}
 	return last.reserveLayer(ctx, tx)
 }
 
@@ -97,6 +105,18 @@ func missing(id int64, err error) (bool, error) {
 		return id > 0, nil
 	}
 	return false, err
+}
+
+// reserveExport reserves the id of an export.
+func (last lastIDs) reserveExport(ctx context.Context, tx store.Tx) error {
+	_, err := tx.Exports().Get(ctx, last.export)
+	if none, err := missing(int64(last.export), err); err != nil || !none {
+		return err
+	}
+	if err := tx.Exports().Create(ctx, &rasterbase.Export{ID: last.export, Status: rasterbase.Cancelled}); err != nil {
+		return err
+	}
+	return tx.Exports().Delete(ctx, last.export)
 }
 
 // reserveLayer reserves the ids of a layer, a revision and a parse.
@@ -149,6 +169,10 @@ func (m *mover) layer(ctx context.Context, l rasterbase.Layer) error {
 		if err := m.files(ctx, src, dst, files); err != nil {
 			return fmt.Errorf("source file: %w", err)
 		}
+	}
+	if l.Formula != nil {
+		m.count(func(r *Report) { r.Formulas++ })
+		return nil
 	}
 	if err := m.parses(ctx, l.ID); err != nil {
 		return err

@@ -157,6 +157,23 @@ func fill(t *testing.T, s store.Store) {
 	empty.Value = nowhere
 	add(t, s, empty)
 	addOwnCRS(t, s)
+	addFormulas(t, s, first.ID, reparsed.ID)
+}
+
+// addFormulas adds formulas, of which one reads another that was made later, and
+// an export.
+func addFormulas(t *testing.T, s store.Store, a, b rasterbase.LayerID) {
+	t.Helper()
+	low := rasterbase.Layer{Name: "Twice", Settings: rasterbase.Settings{Datatype: rasterbase.Categorical},
+		Formula: &rasterbase.LayerFormula{Text: "x*2", Inputs: []rasterbase.FormulaInput{{Name: "x", Layer: a}}}}
+	high := rasterbase.Layer{Name: "Größer", Visibility: rasterbase.Private, Formula: &rasterbase.LayerFormula{Text: "b > a", Grid: "b",
+		Inputs: []rasterbase.FormulaInput{{Name: "b", Layer: b}, {Name: "a", Layer: a}}}}
+	update(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.Layers().Create(t.Context(), &low), tx.Layers().Create(t.Context(), &high),
+			tx.Exports().Create(t.Context(), &rasterbase.Export{Owner: "bob", Layers: []rasterbase.LayerID{a}}))
+	})
+	low.Formula.Inputs[0].Layer = high.ID
+	update(t, s, func(tx store.Tx) error { return tx.Layers().Update(t.Context(), &low) })
 }
 
 func add(t *testing.T, s store.Store, spec testlayer.Spec) *rasterbase.Layer {
@@ -335,6 +352,10 @@ func dump(t *testing.T, s store.Store) string {
 		for _, l := range layers {
 			dumpFiles(t, s, l.Source.ID, line)
 			l.Source.ID = ""
+			if l.Formula != nil {
+				line("formula", *l.Formula)
+				l.Formula = nil
+			}
 			line("layer", *l)
 			if l.Published != 0 {
 				dumpRevision(t, s, tx, l.Published, line)

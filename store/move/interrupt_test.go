@@ -214,7 +214,7 @@ func TestWhatWasMovedIsNotMovedAgain(t *testing.T) {
 	if r.AlreadyThere != 1 || rest.puts.Load() == 0 || rest.puts.Load() >= whole.puts.Load() {
 		t.Errorf("%d layers were there, %d batches of %d were written again", r.AlreadyThere, rest.puts.Load(), whole.puts.Load())
 	}
-	checkReport(t, &move.Report{Users: r.Users, Tokens: r.Tokens, Legends: r.Legends, Semantics: r.Semantics, Colormaps: r.Colormaps, Layers: r.Layers, Unpublished: r.Unpublished, Parses: r.Parses, Files: r.Files,
+	checkReport(t, &move.Report{Users: r.Users, Tokens: r.Tokens, Legends: r.Legends, Semantics: r.Semantics, Colormaps: r.Colormaps, Layers: r.Layers, Formulas: r.Formulas, Unpublished: r.Unpublished, Parses: r.Parses, Files: r.Files,
 		FileBytes: r.FileBytes, SummaryPages: r.SummaryPages, Tiles: r.Tiles, TileBytes: r.TileBytes}, want)
 	nothingLeft(t, b)
 }

@@ -63,6 +63,30 @@ func (in *inventory) layer(id rasterbase.LayerID) *rasterbase.Layer {
 	return in.layers[i]
 }
 
+// inputsFirst lists the layers by id, but for those that formulas read: these come
+// before the formulas.
+func (in *inventory) inputsFirst() []*rasterbase.Layer {
+	out := make([]*rasterbase.Layer, 0, len(in.layers))
+	listed := map[rasterbase.LayerID]bool{}
+	var add func(l *rasterbase.Layer)
+	add = func(l *rasterbase.Layer) {
+		if l == nil || listed[l.ID] {
+			return
+		}
+		listed[l.ID] = true
+		if l.Formula != nil {
+			for _, i := range l.Formula.Inputs {
+				add(in.layer(i.Layer))
+			}
+		}
+		out = append(out, l)
+	}
+	for _, l := range in.layers {
+		add(l)
+	}
+	return out
+}
+
 // parsing lists the layers whose parse has not ended.
 func (in *inventory) parsing() (names []string, one rasterbase.LayerID) {
 	for _, l := range in.layers {

@@ -7,7 +7,7 @@
 //
 // What is not moved: jobs, which are work under way or the history of what
 // ended; uploads that are not yet the source of a layer, of which a warning
-// tells; revisions that are not published.
+// tells; exports, which can be made again; revisions that are not published.
 //
 // The source may be served meanwhile and is not changed. A layer that is parsed
 // anew while it is read is taken in its new revision. The destination must not
@@ -80,7 +80,8 @@ type Report struct {
 	Semantics    int
 	Colormaps    int // that people keep
 	Layers       int
-	Unpublished  int // of Layers: those without a published revision, and so without tiles
+	Formulas     int // of Layers: those made of others, which have no tiles of their own
+	Unpublished  int // of Layers: others without a published revision, and so without tiles
 	AlreadyThere int // of Layers: those whose tiles an earlier run had moved
 	Parses       int
 	Files        int
@@ -161,7 +162,7 @@ func (m *mover) run(ctx context.Context) error {
 		return err
 	}
 	m.now.Of = len(src.layers)
-	for i, l := range src.layers {
+	for i, l := range src.inputsFirst() {
 		m.mu.Lock()
 		m.now.Number, m.now.Layer = i+1, *l
 		m.mu.Unlock()

@@ -44,7 +44,7 @@ func checkReport(t *testing.T, r *move.Report, dumped string) {
 	t.Helper()
 	lines := func(what string) int { return strings.Count("\n"+dumped, "\n"+what) }
 	for what, n := range map[string]int{
-		"user: ": r.Users, "token: ": r.Tokens, "legend: ": r.Legends, "semantics: ": r.Semantics, "colormap: ": r.Colormaps, "layer: ": r.Layers, "revision: ": r.Layers - r.Unpublished, "parse: ": r.Parses, "file ": r.Files,
+		"user: ": r.Users, "token: ": r.Tokens, "legend: ": r.Legends, "semantics: ": r.Semantics, "colormap: ": r.Colormaps, "layer: ": r.Layers, "formula: ": r.Formulas, "revision: ": r.Layers - r.Formulas - r.Unpublished, "parse: ": r.Parses, "file ": r.Files,
 		"tile: ": int(r.Tiles), "summaries: ": int(r.SummaryPages),
 	} {
 		if n != lines(what) || n == 0 {

@@ -13,7 +13,7 @@ import (
 // shown are the statements that change what tiles are drawn from: layers with the
 // revision that is published, legends with their entries, semantics, colormaps.
 // A revision that is being built is seen by nobody, nor is a parse.
-var shown = regexp.MustCompile(`(?:INSERT INTO|UPDATE|DELETE FROM)\s+@(?:layers|legends|legend_entries|entries|semantics|colormaps)\b` +
+var shown = regexp.MustCompile(`(?:INSERT INTO|UPDATE|DELETE FROM)\s+@(?:layers|layer_inputs|legends|legend_entries|entries|semantics|colormaps)\b` +
 	`|UPDATE\s+@revisions\s+SET\s+state\b|DELETE FROM\s+@revisions\b`)
 
 // Changed reports whether the transaction changed what tiles are drawn from, so

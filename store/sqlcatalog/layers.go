@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -14,15 +15,19 @@ import (
 type layers struct{ *Tx }
 
 const layerColumns = `l.id, l.slug, l.name, l.description, l.attribution, l.license, l.source_id, l.source_name,
-	l.source_origin, l.source_size, l.source_checksum, l.settings, l.legend_id, l.visibility, l.published, l.created, l.updated`
+	l.source_origin, l.source_size, l.source_checksum, l.settings, l.legend_id, l.visibility, l.published, l.created, l.updated,
+	l.formula, l.formula_grid`
 
+// scanLayer reads a layer; addInputs adds the inputs of its formula.
 func scanLayer(row Row) (*rasterbase.Layer, error) {
 	var l rasterbase.Layer
 	var settings []byte
 	var legend, published *int64
+	var formula *string
+	var grid string
 	err := row.Scan(&l.ID, &l.Slug, &l.Name, &l.Description, &l.Attribution, &l.License, &l.Source.ID, &l.Source.Name,
 		&l.Source.Origin, &l.Source.Size, &l.Source.Checksum, &settings, &legend, &l.Visibility, &published,
-		(*Time)(&l.Created), (*Time)(&l.Updated))
+		(*Time)(&l.Created), (*Time)(&l.Updated), &formula, &grid)
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +37,17 @@ func scanLayer(row Row) (*rasterbase.Layer, error) {
 	if published != nil {
 		l.Published = rasterbase.RevisionID(*published)
 	}
+	if formula != nil {
+		l.Formula = &rasterbase.LayerFormula{Text: *formula, Grid: grid}
+	}
 	l.Settings, err = decodeSettings(settings)
 	return &l, err
 }
 
 // layerNames are the columns that Create and Update share.
 const layerNames = `slug, name, description, attribution, license, source_id, source_name, source_origin,
-	source_size, source_checksum, settings, legend_id, visibility, updated, file_key, search_key`
+	source_size, source_checksum, settings, legend_id, visibility, updated, file_key, search_key,
+	formula, formula_grid, formula_datatype`
 
 // layerValues gives the values of these columns.
 func (x layers) layerValues(l *rasterbase.Layer) ([]any, error) {
@@ -50,9 +59,15 @@ func (x layers) layerValues(l *rasterbase.Layer) ([]any, error) {
 	if l.Legend != 0 {
 		legend = int64(l.Legend)
 	}
+	var formula any
+	var grid, datatype string
+	if f := l.Formula; f != nil {
+		formula, grid, datatype = f.Text, f.Grid, string(l.Settings.Datatype)
+	}
 	return []any{l.Slug, l.Name, l.Description, l.Attribution, l.License, l.Source.ID, l.Source.Name,
 		l.Source.Origin, l.Source.Size, l.Source.Checksum, settings, legend, string(l.Visibility),
-		l.Updated, fileKey(l.Source.Name), caseless(l.Name + "\n" + l.Source.Name)}, nil
+		l.Updated, fileKey(l.Source.Name), caseless(l.Name + "\n" + l.Source.Name),
+		formula, grid, datatype}, nil
 }
 
 // fileKey makes names with and without .zip equal.
@@ -83,6 +98,9 @@ func (x layers) Create(ctx context.Context, l *rasterbase.Layer) error {
 	if err := x.checkLegend(ctx, n.Legend); err != nil {
 		return err
 	}
+	if err := x.checkFormula(ctx, 0, n.Formula); err != nil {
+		return err
+	}
 	values, err := x.layerValues(&n)
 	if err != nil {
 		return err
@@ -92,6 +110,9 @@ func (x layers) Create(ctx context.Context, l *rasterbase.Layer) error {
 		return x.conflict(err, "storing a layer", "slug")
 	}
 	n.ID = rasterbase.LayerID(id)
+	if err := x.putInputs(ctx, n.ID, n.Formula); err != nil {
+		return err
+	}
 	set(x.Tx, l, n)
 	return nil
 }
@@ -132,6 +153,9 @@ func (x layers) Get(ctx context.Context, id rasterbase.LayerID) (*rasterbase.Lay
 	if err != nil && x.c.d.IsNoRows(err) {
 		return nil, noLayer(id)
 	}
+	if err == nil {
+		err = x.addInputs(ctx, l)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading layer %d: %w", id, err)
 	}
@@ -146,6 +170,9 @@ func (x layers) Find(ctx context.Context, f store.LayerFilter) ([]*rasterbase.La
 	}
 	out, err := collect(ctx, x.Tx, scanLayer, `SELECT `+layerColumns+from+` ORDER BY l.id LIMIT ? OFFSET ?`,
 		append(args, limited(f.Limit), max(0, f.Offset))...)
+	if err == nil {
+		err = x.addInputs(ctx, out...)
+	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("listing layers: %w", err)
 	}
@@ -156,13 +183,13 @@ func (x layers) Find(ctx context.Context, f store.LayerFilter) ([]*rasterbase.La
 func (x layers) filtered(f store.LayerFilter) (from string, args []any) {
 	from = ` FROM @layers l`
 	if f.Datatype != "" {
-		from += ` JOIN @revisions r ON r.id = l.published`
+		from += ` LEFT JOIN @revisions r ON r.id = l.published`
 	}
 	word := ` WHERE `
-	and := func(condition string, arg any) {
+	and := func(condition string, values ...any) {
 		from += word + condition
 		word = ` AND `
-		args = append(args, arg)
+		args = append(args, values...)
 	}
 	if f.Slug != "" {
 		and(`l.slug = ?`, f.Slug)
@@ -174,7 +201,7 @@ func (x layers) filtered(f store.LayerFilter) (from string, args []any) {
 		and(x.c.d.Position+`(l.search_key, ?) > 0`, caseless(f.Search))
 	}
 	if f.Datatype != "" {
-		and(`r.datatype = ?`, string(f.Datatype))
+		and(`(r.datatype = ? OR l.formula_datatype = ?)`, string(f.Datatype), string(f.Datatype))
 	}
 	return from, args
 }
@@ -184,6 +211,9 @@ func (x layers) Update(ctx context.Context, l *rasterbase.Layer) error {
 	old, err := x.Get(ctx, l.ID)
 	if err != nil {
 		return err
+	}
+	if (old.Formula == nil) != (n.Formula == nil) {
+		return otherKind(old)
 	}
 	n.Created, n.Published = old.Created, old.Published
 	n.Updated = x.now()
@@ -198,6 +228,12 @@ func (x layers) Update(ctx context.Context, l *rasterbase.Layer) error {
 	if err := x.checkLegend(ctx, n.Legend); err != nil {
 		return err
 	}
+	another := !reflect.DeepEqual(n.Formula, old.Formula)
+	if another {
+		if err := x.checkFormula(ctx, n.ID, n.Formula); err != nil {
+			return err
+		}
+	}
 	values, err := x.layerValues(&n)
 	if err != nil {
 		return err
@@ -206,11 +242,29 @@ func (x layers) Update(ctx context.Context, l *rasterbase.Layer) error {
 		append(values, n.ID)...); err != nil {
 		return x.conflict(err, fmt.Sprintf("storing layer %d", l.ID), "slug")
 	}
+	if another {
+		if err := x.putInputs(ctx, n.ID, n.Formula); err != nil {
+			return err
+		}
+	}
 	set(x.Tx, l, n)
 	return nil
 }
 
+// otherKind is the error of giving a formula to a layer with a source, or the
+// reverse.
+func otherKind(l *rasterbase.Layer) error {
+	text := "layer %d is parsed from its source and cannot become a formula"
+	if l.Formula != nil {
+		text = "layer %d is a formula and cannot be without one"
+	}
+	return rasterbase.Errorf(rasterbase.Invalid, text, l.ID).WithHint("make another layer").WithField("formula")
+}
+
 func (x layers) Delete(ctx context.Context, id rasterbase.LayerID) error {
+	if err := x.checkUnread(ctx, id); err != nil {
+		return err
+	}
 	n, err := x.exec(ctx, `DELETE FROM @layers WHERE id = ?`, id)
 	if err != nil {
 		return fmt.Errorf("deleting layer %d: %w", id, err)

@@ -38,7 +38,8 @@ type Conn interface {
 }
 
 // Row is a row to be read. Destinations are pointers to int64, int, string,
-// bool, []byte, to named types of these, to *int64 (nil: NULL), and [Time].
+// bool, []byte, to named types of these, to *int64 and *string (nil:
+// NULL), and [Time].
 type Row interface{ Scan(dest ...any) error }
 
 // Rows are the rows of a query: at one of them after each Next that answers

@@ -121,6 +121,9 @@ func (t *Tx) Jobs() store.Jobs { return jobs{t} }
 // Uploads keeps the files that are being sent.
 func (t *Tx) Uploads() store.Uploads { return uploads{t} }
 
+// Exports keeps the exports that people asked for.
+func (t *Tx) Exports() store.Exports { return exports{t} }
+
 // Users keeps users.
 func (t *Tx) Users() store.Users { return users{t} }
 

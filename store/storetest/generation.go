@@ -42,7 +42,7 @@ type change struct {
 // seenChanges are changes of what tiles are drawn from, in an order that works.
 func seenChanges(t *testing.T) []change {
 	ctx := t.Context()
-	l := &rasterbase.Layer{Name: "x"}
+	l, formula := &rasterbase.Layer{Name: "x"}, &rasterbase.Layer{Name: "f"}
 	revs := [3]*rasterbase.Revision{}
 	lg := &rasterbase.Legend{Title: "t", Entries: []rasterbase.Entry{{Expression: "1", Semantics: rasterbase.Semantics{Name: "one"}}}}
 	gone := &rasterbase.Legend{Title: "gone"}
@@ -82,6 +82,19 @@ func seenChanges(t *testing.T) []change {
 			return tx.Colormaps().Put(ctx, &rasterbase.UserColormap{Owner: "ada", Name: "c", JSON: []byte(`{"1": "#ff0000"}`)})
 		}},
 		change{"a colormap is deleted", func(tx store.Tx) error { return tx.Colormaps().Delete(ctx, "ada", "c") }},
+		change{"a formula is made", func(tx store.Tx) error {
+			formula.Formula = &rasterbase.LayerFormula{Text: "a+b", Inputs: []rasterbase.FormulaInput{{Name: "a", Layer: l.ID}, {Name: "b", Layer: l.ID}}}
+			return tx.Layers().Create(ctx, formula)
+		}},
+		change{"an input of a formula is another one", func(tx store.Tx) error {
+			formula.Formula.Inputs[0].Band = 1
+			return tx.Layers().Update(ctx, formula)
+		}},
+		change{"a formula is another one", func(tx store.Tx) error {
+			formula.Formula.Text = "a-b"
+			return tx.Layers().Update(ctx, formula)
+		}},
+		change{"a formula is deleted", func(tx store.Tx) error { return tx.Layers().Delete(ctx, formula.ID) }},
 		change{"a layer is deleted", func(tx store.Tx) error { return tx.Layers().Delete(ctx, l.ID) }},
 	)
 }
@@ -157,6 +170,7 @@ func unseen(t *testing.T, s store.Store, layer rasterbase.LayerID, try int) {
 	r := addRevision(t, s, layer)
 	p := &rasterbase.Parse{Layer: layer, Revision: r.ID}
 	user := &rasterbase.User{Name: fmt.Sprint("ada", try), Role: rasterbase.Viewer}
+	export := &rasterbase.Export{Owner: "ada", Layers: []rasterbase.LayerID{layer}}
 	token := &rasterbase.Token{Name: "t", Hash: fmt.Sprint("h", try)}
 	for _, fn := range []func(store.Tx) error{
 		func(tx store.Tx) error { return tx.Parses().Create(ctx, p) },
@@ -172,6 +186,9 @@ func unseen(t *testing.T, s store.Store, layer rasterbase.LayerID, try int) {
 		},
 		func(tx store.Tx) error { return tx.Jobs().Enqueue(ctx, &store.Job{Kind: "k"}) },
 		func(tx store.Tx) error { return tx.Uploads().Create(ctx, &rasterbase.Upload{ID: fmt.Sprint("u", try)}) },
+		func(tx store.Tx) error { return tx.Exports().Create(ctx, export) },
+		func(tx store.Tx) error { export.Done = 7; return tx.Exports().Update(ctx, export) },
+		func(tx store.Tx) error { return tx.Exports().Delete(ctx, export.ID) },
 		func(tx store.Tx) error { return tx.Users().Create(ctx, user) },
 		func(tx store.Tx) error { token.User = user.ID; return tx.Tokens().Create(ctx, token) },
 		func(tx store.Tx) error { token.Used = time.Now(); return tx.Tokens().Update(ctx, token) },

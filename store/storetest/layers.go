@@ -31,7 +31,8 @@ func flatLayer(l *rasterbase.Layer) any {
 	st.Nodata, st.MaxZoom = nil, nil
 	created, updated := f.Created.UnixMilli(), f.Updated.UnixMilli()
 	f.Created, f.Updated = time.Time{}, time.Time{}
-	return []any{f, st, nodata, zoom, created, updated}
+	f.Formula = nil
+	return []any{f, flatFormula(l.Formula), st, nodata, zoom, created, updated}
 }
 
 func layerRoundTrip(t *testing.T, s store.Store) {
