@@ -1,6 +1,6 @@
 // Package coverage reads: a [Coverage] is anything that can be read as a grid
 // of pixels, at its own base grid and at every zoom of the XYZ grid. Stored
-// layers are coverages; formulas over layers can be ones too. The server, the
+// layers are coverages, and formulas over layers are: see [Open]. The server, the
 // counts, the exports and the commands read through it and see no store.
 package coverage
 
@@ -39,10 +39,14 @@ type Description struct {
 	HasPyramid bool
 	// NoBase says that the base grid is a part of the max zoom's pixels: of the
 	// source's own there are none.
-	NoBase  bool
-	MaxZoom int // zooms beyond it are made from it
-	Bands   []rasterbase.Band
-	Bounds  rasterbase.Bounds
+	NoBase bool
+	// BaseError says why there is no base grid, nil where there is one: reading
+	// BaseLevel fails with it, and CRS and Grid are empty. The inputs of a formula
+	// can have grids that do not fit together.
+	BaseError error
+	MaxZoom   int // zooms beyond it are made from it
+	Bands     []rasterbase.Band
+	Bounds    rasterbase.Bounds
 }
 
 // Level is a grid of pixels of a coverage: the base grid, or one zoom of the

@@ -58,7 +58,7 @@ func layer(t testing.TB, st store.Store, s testlayer.Spec) *coverage.Layer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := coverage.Open(context.Background(), st, l.ID)
+	c, err := coverage.OpenLayer(context.Background(), st, l.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestLostTilesAreErrorsAndEmptyOnesAreNot(t *testing.T) {
 		return v, ok && x >= 64 // the tiles at the left are empty
 	}
 	id := layer(t, st, s).Layer().ID
-	c, err := coverage.Open(t.Context(), lossy{st, store.ErrNotExist}, id)
+	c, err := coverage.OpenLayer(t.Context(), lossy{st, store.ErrNotExist}, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,11 +285,11 @@ func TestOpenWithoutAPublishedRevision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = coverage.Open(t.Context(), st, l.ID)
+	_, err = coverage.OpenLayer(t.Context(), st, l.ID)
 	if rasterbase.CodeOf(err) != rasterbase.NotFound || !strings.Contains(err.Error(), "failed") || !strings.Contains(err.Error(), "block 7") {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err = coverage.Open(t.Context(), st, l.ID+1); !errors.Is(err, store.ErrNotExist) {
+	if _, err = coverage.OpenLayer(t.Context(), st, l.ID+1); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("an unknown layer: %v", err)
 	}
 }
@@ -300,7 +300,7 @@ func TestVersionsDifferAndStay(t *testing.T) {
 	if _, err := testlayer.Publish(t.Context(), st, a.Layer().ID, spec(1, nil)); err != nil {
 		t.Fatal(err)
 	}
-	b, err := coverage.Open(t.Context(), st, a.Layer().ID)
+	b, err := coverage.OpenLayer(t.Context(), st, a.Layer().ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestVersionOfAnIDGivenAgain(t *testing.T) {
 	if a.Version() == b.Version() {
 		t.Errorf("both have version %q", a.Version())
 	}
-	if again, err := coverage.Open(t.Context(), lost, a.Layer().ID); err != nil || again.Version() != a.Version() {
+	if again, err := coverage.OpenLayer(t.Context(), lost, a.Layer().ID); err != nil || again.Version() != a.Version() {
 		t.Errorf("the version %q has changed, %v", a.Version(), err)
 	}
 }
@@ -426,7 +426,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	c, err := coverage.Open(ctx, st, l.ID)
+	c, err := coverage.OpenLayer(ctx, st, l.ID)
 	if err != nil {
 		fmt.Println(err)
 		return

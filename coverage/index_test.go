@@ -42,7 +42,7 @@ func index(t testing.TB, st store.Store, rev rasterbase.Revision, stored map[cov
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := coverage.Open(ctx, st, l.ID)
+	c, err := coverage.OpenLayer(ctx, st, l.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

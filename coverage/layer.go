@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/rasterbase/rasterbase"
@@ -21,14 +22,19 @@ type Layer struct {
 	rev   *rasterbase.Revision
 }
 
-// Open fixes a coverage to the revision of a layer that is published now. A
-// layer that has none yet is an error with code not found that tells how far
-// its parse is.
-func Open(ctx context.Context, st store.Store, id rasterbase.LayerID) (*Layer, error) {
+// OpenLayer fixes a coverage to the revision of a stored layer that is published
+// now. A layer that has none yet is an error with code not found that tells how
+// far its parse is; one that is made of a formula is an error with code unsupported,
+// and opened by [Open].
+func OpenLayer(ctx context.Context, st store.Store, id rasterbase.LayerID) (*Layer, error) {
 	c := &Layer{st: st}
 	err := st.Catalog().View(ctx, func(tx store.Tx) (err error) {
 		if c.layer, err = tx.Layers().Get(ctx, id); err != nil {
 			return err
+		}
+		if c.layer.Formula != nil {
+			return rasterbase.Errorf(rasterbase.Unsupported, "layer %d (%s) is made of a formula, and has no tiles of its own", id, c.layer.Name).
+				WithHint("ask for the layers that it reads")
 		}
 		if c.layer.Published == 0 {
 			return Unpublished(ctx, tx, c.layer)
@@ -113,8 +119,12 @@ func (c *Layer) Summaries(ctx context.Context, q SummaryQuery) ([]store.SummaryP
 	return pages, nil
 }
 
+// maxWindow is the most pixels along a side of a window: callers that want more
+// read in parts.
+const maxWindow = 1 << 14
+
 // Window reads a rectangle of a level. A rectangle that is one stored tile, in
-// all the bands of its set, comes back as it is stored, without a copy.
+// bands of one set, comes back as it is stored, without a copy of its pixels.
 func (c *Layer) Window(ctx context.Context, r WindowRequest) (*raster.Raster, error) {
 	bands, err := c.check(&r)
 	if err != nil {
@@ -126,11 +136,31 @@ func (c *Layer) Window(ctx context.Context, r WindowRequest) (*raster.Raster, er
 	if r.Level.Kind == rasterbase.Pyramid && r.Level.Zoom > c.rev.MaxZoom {
 		return c.overzoom(ctx, r)
 	}
-	set, _ := c.rev.SetOf(bands[0])
-	if c.isTile(r) && sameInts(bands, c.rev.BandSet(set)) {
-		return c.tile(ctx, r, set)
+	if sets := c.sets(bands); len(sets) == 1 && c.isTile(r) {
+		whole := r
+		whole.Bands = c.rev.BandSet(sets[0])
+		t, err := c.tile(ctx, whole, sets[0])
+		if err != nil || sameInts(bands, whole.Bands) {
+			return t, err
+		}
+		return c.some(t, r), nil
 	}
 	return c.assemble(ctx, r, bands)
+}
+
+// some is a raster of some bands of a set, whose pixels are shared. It has a validity
+// if one of them needs it.
+func (c *Layer) some(set *raster.Raster, r WindowRequest) *raster.Raster {
+	out := raster.Raster{Grid: c.grid(r), SRID: set.SRID, Validity: set.Validity, Bands: make([]raster.Band, len(r.Bands))}
+	for i, b := range r.Bands {
+		_, place := c.rev.SetOf(b)
+		out.Bands[i] = set.Bands[place]
+	}
+	needed := slices.ContainsFunc(out.Bands, func(b raster.Band) bool { return !b.HasNodata })
+	if !needed || bytes.IndexByte(out.Validity, 0) < 0 {
+		out.Validity = nil
+	}
+	return &out // as it is where tiles are assembled
 }
 
 // storedLevel is the level whose tiles are there for one that was asked for.
@@ -151,9 +181,8 @@ func (c *Layer) finest(r WindowRequest) WindowRequest {
 }
 
 func (c *Layer) check(r *WindowRequest) (bands []int, err error) {
-	const most = 1 << 14 // pixels along a side: callers that want more read in parts
 	switch {
-	case r.Width <= 0 || r.Height <= 0 || r.Width > most || r.Height > most:
+	case r.Width <= 0 || r.Height <= 0 || r.Width > maxWindow || r.Height > maxWindow:
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "a window of %dx%d pixels cannot be read", r.Width, r.Height)
 	case r.Level.Kind == rasterbase.Pyramid && !c.rev.HasPyramid:
 		return nil, rasterbase.Errorf(rasterbase.NotFound, "layer %d (%s) was parsed without a pyramid", c.layer.ID, c.layer.Name).

@@ -138,7 +138,7 @@ func (c *Layer) orSuccessor(ctx context.Context, q LayersQuery) (*Layer, error) 
 		case !errors.Is(err, store.ErrRevisionGone):
 			return nil, err
 		}
-		next, openErr := Open(ctx, c.st, c.layer.ID)
+		next, openErr := OpenLayer(ctx, c.st, c.layer.ID)
 		if rasterbase.CodeOf(openErr) == rasterbase.NotFound {
 			return nil, nil // the layer was deleted
 		}

@@ -29,16 +29,24 @@ func (c *Layer) overzoom(ctx context.Context, r WindowRequest) (*raster.Raster, 
 	for i := range cols {
 		cols[i] = (r.X+i)>>shift - parent.X
 	}
-	out := &raster.Raster{Grid: c.grid(r), SRID: src.SRID, Bands: make([]raster.Band, len(src.Bands))}
-	rows := func(y int) int { return ((r.Y+y)>>shift - parent.Y) * src.Width }
+	out := repeated(src, cols, r.Height, func(y int) int { return ((r.Y+y)>>shift - parent.Y) * src.Width })
+	out.Grid = c.grid(r)
+	return out, nil
+}
+
+// repeated is a raster of the pixels in some columns, and in the rows that begin at
+// some pixels, of another. Of its grid it has the size only.
+func repeated(src *raster.Raster, cols []int, height int, rows func(int) int) *raster.Raster {
+	out := &raster.Raster{SRID: src.SRID, Bands: make([]raster.Band, len(src.Bands))}
+	out.Width, out.Height = len(cols), height
 	for i, b := range src.Bands {
 		out.Bands[i] = b
-		out.Bands[i].Pixels = expand(b.Pixels, cols, r.Height, rows)
+		out.Bands[i].Pixels = expand(b.Pixels, cols, height, rows)
 	}
 	if src.Validity != nil {
-		out.Validity = expandSlice(src.Validity, cols, r.Height, rows)
+		out.Validity = expandSlice(src.Validity, cols, height, rows)
 	}
-	return out, nil
+	return out
 }
 
 func expand(p raster.Pixels, cols []int, height int, rows func(int) int) raster.Pixels {

@@ -44,7 +44,11 @@ type PixelValue struct {
 
 // At looks up the pixel at a point. A pixel's left and upper edge belong to it.
 func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
-	to, grid := c.Describe().gridOf(r.Level)
+	d := c.Describe()
+	if r.Level == BaseLevel && d.BaseError != nil {
+		return Pixel{}, d.BaseError
+	}
+	to, grid := d.gridOf(r.Level)
 	t, err := orClosed(r.Transformer).Between(r.CRS, to)
 	if err != nil {
 		return Pixel{}, err
@@ -74,7 +78,7 @@ func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
 // gridOf is the grid of a level and its CRS.
 func (d Description) gridOf(l Level) (rasterbase.CRS, rasterbase.Grid) {
 	if l.Kind == rasterbase.Pyramid {
-		return rasterbase.CRS{SRID: 3857}, worldGrid(l.Zoom, d.TileSize)
+		return rasterbase.CRS{SRID: 3857}, worldGrid(l.Zoom, tileSizeOf(d))
 	}
 	return d.CRS, d.Grid
 }

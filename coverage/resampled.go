@@ -11,11 +11,10 @@ import (
 	"github.com/rasterbase/rasterbase/resample"
 )
 
-// resampled is a tile that is made from the pixels of a zoom which are of
-// another size.
+// resampled is a window of the world that is made from the pixels of a zoom which
+// are of another size.
 type resampled struct {
-	r      TileRequest
-	side   int // pixels of the result
+	r      worldWindow
 	zoom   int // that is read
 	world  int // pixels along a side of the whole world at that zoom
 	kernel resample.Kernel
@@ -31,21 +30,21 @@ type axis struct {
 	fraction []float64 // 0 to below 1
 }
 
-func newResampled(r TileRequest, own, zoom int) *resampled {
-	t := &resampled{r: r, side: r.Size + 2*r.Margin, zoom: zoom, world: own << zoom}
+func newResampled(r worldWindow, own, zoom int) *resampled {
+	t := &resampled{r: r, zoom: zoom, world: own << zoom}
 	t.kernel.Method = r.Resampling
 	t.kernel.ScaleX = math.Ldexp(float64(r.Size)/float64(own), r.Z-zoom)
 	t.kernel.ScaleY = t.kernel.ScaleX
-	t.cols = newAxis(r.X*r.Size-r.Margin, t.side, ratio(r, own, zoom))
-	t.rows = newAxis(r.Y*r.Size-r.Margin, t.side, ratio(r, own, zoom))
+	t.cols = newAxis(r.X, r.Width, ratio(r, own, zoom)).within(t.world)
+	t.rows = newAxis(r.Y, r.Height, ratio(r, own, zoom)).within(t.world)
 	return t
 }
 
 // fraction is how many pixels of one grid are along so many pixels of another.
 type fraction struct{ of, in uint64 }
 
-// ratio is how large a pixel of a tile is in pixels of the zoom that is read.
-func ratio(r TileRequest, own, zoom int) fraction {
+// ratio is how large a pixel of a window is in pixels of the zoom that is read.
+func ratio(r worldWindow, own, zoom int) fraction {
 	f := fraction{uint64(own), uint64(r.Size)}
 	if zoom > r.Z {
 		f.of <<= zoom - r.Z
@@ -87,6 +86,15 @@ func newAxis(first, n int, f fraction) axis {
 	return a
 }
 
+// within puts what is beyond the world right beside it, where pixels are as invalid, so
+// that none far outside are read.
+func (a axis) within(world int) axis {
+	for i, at := range a.at {
+		a.at[i] = max(-1, min(at, world))
+	}
+	return a
+}
+
 // places gives centres as they are counted from a pixel on.
 func (a axis) places(from, to, origin int) []float64 {
 	out := make([]float64, to-from)
@@ -96,17 +104,14 @@ func (a axis) places(from, to, origin int) []float64 {
 	return out
 }
 
-// maxRead is how many pixels are read at once, for tiles that are made of very
+// maxRead is how many pixels are read at once, for windows that are made of very
 // many.
 const maxRead = 1 << 22
 
-// read makes the tile, in strips of rows that need no more than maxRead pixels.
+// read makes the window, in strips of rows that need no more than maxRead pixels.
 func (t *resampled) read(ctx context.Context, c Coverage) (*raster.Raster, error) {
-	out := &raster.Raster{Grid: worldGrid(t.r.Z, t.r.Size), SRID: 3857}
-	out.OriginX, out.OriginY = out.World(float64(t.r.X*t.r.Size-t.r.Margin), float64(t.r.Y*t.r.Size-t.r.Margin))
-	out.Width, out.Height = t.side, t.side
-
-	for from := 0; from < t.side; {
+	out := &raster.Raster{Grid: t.r.grid(), SRID: 3857}
+	for from := 0; from < t.r.Height; {
 		to := t.strip(from)
 		window := t.window(from, to)
 		src, err := c.Window(ctx, window)
@@ -120,7 +125,7 @@ func (t *resampled) read(ctx context.Context, c Coverage) (*raster.Raster, error
 			out.Bands = make([]raster.Band, len(src.Bands))
 			for i, b := range src.Bands {
 				out.Bands[i] = b // header copied
-				out.Bands[i].Pixels = raster.NewPixels(b.Type, t.side*t.side)
+				out.Bands[i].Pixels = raster.NewPixels(b.Type, t.r.Width*t.r.Height)
 			}
 		}
 		if t.kernel.Method.Blends() {
@@ -166,9 +171,9 @@ func floats(r *raster.Raster) *raster.Raster {
 
 // strip is the end of the rows that are made at once from a row on.
 func (t *resampled) strip(from int) (to int) {
-	width := t.span(t.cols, 0, t.side)
+	width := t.span(t.cols, 0, t.r.Width)
 	rows := max(maxRead/(width.to-width.from), 64)
-	for to = from + 1; to < t.side && t.rows.at[to]-t.rows.at[from] < rows; to++ {
+	for to = from + 1; to < t.r.Height && t.rows.at[to]-t.rows.at[from] < rows; to++ {
 	}
 	return to
 }
@@ -189,33 +194,33 @@ func (t *resampled) span(a axis, from, to int) extent {
 }
 
 func (t *resampled) window(from, to int) WindowRequest {
-	x, y := t.span(t.cols, 0, t.side), t.span(t.rows, from, to)
+	x, y := t.span(t.cols, 0, t.r.Width), t.span(t.rows, from, to)
 	return WindowRequest{Level: ZoomLevel(t.zoom), X: x.from, Y: y.from, Width: x.to - x.from, Height: y.to - y.from, Bands: t.r.Bands}
 }
 
-// repeat makes rows of the tile from the pixels that hold the centres.
+// repeat makes rows of the window from the pixels that hold the centres.
 func (t *resampled) repeat(out, src *raster.Raster, w WindowRequest, from, to int) {
 	cols, rows := t.lookup(w, from)
 	for i, b := range src.Bands {
 		part := expand(b.Pixels, cols, to-from, rows)
-		copy(out.Bands[i].Pixels.Range(from*t.side, to*t.side).Bytes(), part.Bytes())
+		copy(out.Bands[i].Pixels.Range(from*t.r.Width, to*t.r.Width).Bytes(), part.Bytes())
 	}
 	if src.Validity != nil {
-		copy(validityOf(out)[from*t.side:], expandSlice(src.Validity, cols, to-from, rows))
+		copy(validityOf(out)[from*t.r.Width:], expandSlice(src.Validity, cols, to-from, rows))
 	}
 }
 
 // lookup gives the place in a window of each column, and of the first pixel of
 // each row from one on.
 func (t *resampled) lookup(w WindowRequest, from int) (cols []int, rows func(int) int) {
-	cols = make([]int, t.side)
+	cols = make([]int, t.r.Width)
 	for i, at := range t.cols.at {
 		cols[i] = at - w.X
 	}
 	return cols, func(y int) int { return (t.rows.at[from+y] - w.Y) * w.Width }
 }
 
-// blend makes rows of the tile by the kernel.
+// blend makes rows of the window by the kernel.
 func (t *resampled) blend(out, src *raster.Raster, w WindowRequest, from, to int) {
 	// Places are counted from the window's corner, which is the world's only
 	// where the window begins there.
@@ -223,12 +228,12 @@ func (t *resampled) blend(out, src *raster.Raster, w WindowRequest, from, to int
 		Width: w.Width, Height: w.Height,
 		FullWidth: t.world - w.X, FullHeight: t.world - w.Y,
 	}
-	x, y := t.cols.places(0, t.side, w.X), t.rows.places(from, to, w.Y)
-	valid := make([]uint8, (to-from)*t.side)
+	x, y := t.cols.places(0, t.r.Width, w.X), t.rows.places(from, to, w.Y)
+	valid := make([]uint8, (to-from)*t.r.Width)
 	for i := range src.Bands {
 		s.Pixels, s.Valid = src.Bands[i].Pixels, src.ValidMask(i)
 		band := out.Bands[i] // header copied
-		band.Pixels = band.Pixels.Range(from*t.side, to*t.side)
+		band.Pixels = band.Pixels.Range(from*t.r.Width, to*t.r.Width)
 		resample.WarpGrid(band.Pixels, valid, s, x, y, t.kernel)
 		resample.Settle(&band, valid)
 	}
@@ -240,7 +245,7 @@ func (t *resampled) blend(out, src *raster.Raster, w WindowRequest, from, to int
 // outside reports whether pixels of some rows are outside the world.
 func (t *resampled) outside(from, to int) bool {
 	beyond := func(a axis, from, to int) bool { return a.at[from] < 0 || a.at[to-1] >= t.world }
-	return beyond(t.cols, 0, t.side) || beyond(t.rows, from, to)
+	return beyond(t.cols, 0, t.r.Width) || beyond(t.rows, from, to)
 }
 
 // needsValidity reports whether a band's own pixels cannot say that they are
@@ -254,12 +259,12 @@ func needsValidity(r *raster.Raster) bool {
 	return false
 }
 
-// repeatValidity writes for rows of the tile the validity of the pixels that hold
+// repeatValidity writes for rows of the result the validity of the pixels that hold
 // the centres: src is the window's, nil where all is valid. What the window does
 // not have is outside the world.
 func (t *resampled) repeatValidity(dst, src []uint8, w WindowRequest, from, to int) {
 	for y := from; y < to; y++ {
-		line := dst[y*t.side : (y+1)*t.side]
+		line := dst[y*t.r.Width : (y+1)*t.r.Width]
 		row := t.rows.at[y] - w.Y
 		if row < 0 || row >= w.Height {
 			clear(line)

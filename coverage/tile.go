@@ -52,33 +52,34 @@ type TileRequest struct {
 // pixels have no weight in others. A pixel depends on its place alone and not on
 // the tile or margin that it is read with, bit for bit: tiles have no seams.
 //
+// A formula is evaluated on its inputs in the size asked for: a resampling that
+// blends applies to those inputs that are continuous, and the others are nearest.
+//
 // The error has code invalid, with field resampling, when a discrete coverage is
-// to be blended, and code not found when there is no tile Z, X, Y.
+// to be blended, or a formula over discrete ones alone, and code not found when
+// there is no tile Z, X, Y.
 func Tile(ctx context.Context, c Coverage, r TileRequest) (*raster.Raster, error) {
-	d := c.Describe()
-	own := cmp.Or(d.TileSize, 256)
-	r.Size = cmp.Or(r.Size, own)
-	if err := r.check(d.Datatype); err != nil {
+	r.Size = cmp.Or(r.Size, tileSizeOf(c.Describe()))
+	if err := r.check(); err != nil {
 		return nil, err
 	}
-	finer, exact := zoomsBetween(own, r.Size)
-	zoom := r.Z + finer
-	if exact && zoom >= 0 && (zoom <= d.MaxZoom || !r.Resampling.Blends()) {
-		return c.Window(ctx, r.window(zoom))
+	if t, blends := blendable(c); r.Resampling.Blends() && !blends {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s resampling makes values that no class has, and the values are %s", r.Resampling, t).
+			WithHint("nearest").WithField("resampling")
 	}
-	return newResampled(r, own, min(max(zoom, 0), d.MaxZoom)).read(ctx, c)
+	return r.window().read(ctx, c)
 }
 
-// window is the tile as a window of a zoom whose pixels it has.
-func (r TileRequest) window(zoom int) WindowRequest {
+// window is the tile as a window of the world.
+func (r TileRequest) window() worldWindow {
 	side := r.Size + 2*r.Margin
-	return WindowRequest{
-		Level: ZoomLevel(zoom), X: r.X*r.Size - r.Margin, Y: r.Y*r.Size - r.Margin,
-		Width: side, Height: side, Bands: r.Bands,
+	return worldWindow{
+		Z: r.Z, Size: r.Size, X: r.X*r.Size - r.Margin, Y: r.Y*r.Size - r.Margin, Width: side, Height: side,
+		Bands: r.Bands, Resampling: r.Resampling, Float: r.Float,
 	}
 }
 
-func (r TileRequest) check(t rasterbase.Datatype) error {
+func (r TileRequest) check() error {
 	if r.Z < 0 || r.Z > maxTileZoom {
 		return rasterbase.Errorf(rasterbase.Invalid, "there is no zoom %d", r.Z).WithHint("from 0 to %d", maxTileZoom).WithField("z")
 	}
@@ -98,25 +99,5 @@ func (r TileRequest) check(t rasterbase.Datatype) error {
 			return err
 		}
 	}
-	if r.Resampling.Blends() && t.Discrete() {
-		return rasterbase.Errorf(rasterbase.Invalid, "%s resampling makes values that no class has, and the values are %s", r.Resampling, t).
-			WithHint("nearest").WithField("resampling")
-	}
 	return nil
-}
-
-// zoomsBetween is how many zooms further on the pixels of tiles of a coverage's
-// own size are at most as large as those of another size, and whether they are
-// just as large. It is negative where the other size is smaller by half or more.
-func zoomsBetween(own, size int) (zooms int, exact bool) {
-	for own<<zooms < size {
-		zooms++
-	}
-	for zooms <= 0 && size<<(1-zooms) <= own {
-		zooms--
-	}
-	if zooms >= 0 {
-		return zooms, own<<zooms == size
-	}
-	return zooms, size<<-zooms == own
 }

@@ -473,7 +473,7 @@ func TestRastersAreWindows(t *testing.T) {
 
 func TestRastersThatWereLost(t *testing.T) {
 	st := open(t)
-	c, err := coverage.Open(t.Context(), losing{st}, layer(t, st, spec(6, nil)).Layer().ID)
+	c, err := coverage.OpenLayer(t.Context(), losing{st}, layer(t, st, spec(6, nil)).Layer().ID)
 	if err != nil {
 		t.Fatal(err)
 	}

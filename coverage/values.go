@@ -31,11 +31,14 @@ type PointsRequest struct {
 // about 70 bytes.
 func ValuesAt(ctx context.Context, c Coverage, r PointsRequest) ([]Pixel, error) {
 	d := c.Describe()
-	first := WindowRequest{Level: r.Level, Width: 1, Height: 1, Bands: r.Bands}
-	l, stored := c.(*Layer)
-	if stored {
+	if r.Level == BaseLevel && d.BaseError != nil {
+		return nil, d.BaseError
+	}
+	if ours, ok := c.(interface {
+		check(r *WindowRequest) ([]int, error)
+	}); ok {
 		// What cannot be read is an error also when no point is inside.
-		if _, err := l.check(&first); err != nil {
+		if _, err := ours.check(&WindowRequest{Level: r.Level, Width: 1, Height: 1, Bands: r.Bands}); err != nil {
 			return nil, err
 		}
 	}
@@ -50,12 +53,9 @@ func ValuesAt(ctx context.Context, c Coverage, r PointsRequest) ([]Pixel, error)
 			bands[i] = i
 		}
 	}
-	v := &valuesAt{pixels: pixels, bands: bands, size: cmp.Or(d.TileSize, 256)}
+	v := &valuesAt{pixels: pixels, bands: bands, size: tileSizeOf(d)}
 	v.allocate()
-	if stored && !(d.NoBase && r.Level == BaseLevel) {
-		return pixels, v.fromTiles(ctx, l, r.Level)
-	}
-	return pixels, v.fromWindows(ctx, c, r)
+	return pixels, v.read(ctx, c, r.Level)
 }
 
 // pixelsAt finds the pixels that points fall into.
@@ -147,6 +147,14 @@ func (v *valuesAt) set(index int, from *raster.Raster, i int) {
 	}
 }
 
+// read reads the values of all pixels.
+func (v *valuesAt) read(ctx context.Context, c Coverage, level Level) error {
+	if l, stored := c.(*Layer); stored && !(l.rev.NoBase && level == BaseLevel) {
+		return v.fromTiles(ctx, l, level)
+	}
+	return v.fromWindows(ctx, c, level)
+}
+
 // fromTiles reads a stored layer: its tiles, in batches. Beyond the max zoom
 // they are those of the max zoom.
 func (v *valuesAt) fromTiles(ctx context.Context, l *Layer, level Level) error {
@@ -200,7 +208,7 @@ func (v *valuesAt) readTiles(ctx context.Context, l *Layer, level Level, batch [
 
 // fromWindows reads any coverage: for each block the rectangle that holds its
 // points.
-func (v *valuesAt) fromWindows(ctx context.Context, c Coverage, r PointsRequest) error {
+func (v *valuesAt) fromWindows(ctx context.Context, c Coverage, level Level) error {
 	for _, b := range v.blocks(0) {
 		minX, minY, maxX, maxY := math.MaxInt, math.MaxInt, math.MinInt, math.MinInt
 		for _, i := range b.points {
@@ -208,7 +216,7 @@ func (v *valuesAt) fromWindows(ctx context.Context, c Coverage, r PointsRequest)
 			minX, minY, maxX, maxY = min(minX, p.Col), min(minY, p.Row), max(maxX, p.Col), max(maxY, p.Row)
 		}
 		w, err := c.Window(ctx, WindowRequest{
-			Level: r.Level, X: minX, Y: minY, Width: maxX - minX + 1, Height: maxY - minY + 1, Bands: r.Bands,
+			Level: level, X: minX, Y: minY, Width: maxX - minX + 1, Height: maxY - minY + 1, Bands: v.bands,
 		})
 		if err != nil {
 			return err

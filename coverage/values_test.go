@@ -108,7 +108,7 @@ func (s countingTiles) GetMany(ctx context.Context, keys []store.TileKey) ([]*ra
 func TestValuesReadEachTileOnce(t *testing.T) {
 	st := open(t)
 	reads := map[store.TileKey]int{}
-	c, err := coverage.Open(t.Context(), counting{st, reads}, layer(t, st, spec(1, nil)).Layer().ID)
+	c, err := coverage.OpenLayer(t.Context(), counting{st, reads}, layer(t, st, spec(1, nil)).Layer().ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestValuesThatCannotBeRead(t *testing.T) {
 	if _, err := coverage.ValuesAt(t.Context(), c, r); !errors.Is(err, store.ErrRevisionGone) {
 		t.Errorf("a dropped revision: %v", err)
 	}
-	lossy, err := coverage.Open(t.Context(), losing{st}, layer(t, st, spec(1, nil)).Layer().ID)
+	lossy, err := coverage.OpenLayer(t.Context(), losing{st}, layer(t, st, spec(1, nil)).Layer().ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,13 +29,15 @@ var tempPrefixes = []string{
 	"rasterbase-tiled-",  // tiled copies that are made without a child
 	"rasterbase-piece-",  // pieces of uploads whose checksum is still to be compared
 	"rasterbase-table-",  // tables on their way to become a source
+	"rasterbase-export-", // files that are made of layers
 	"rasterbase-demo-",
 }
 
 // Collected says what [Parser.Collect] removed.
 type Collected struct {
 	Uploads int   // past their time
-	Sources int   // that nothing refers to, those of the uploads included
+	Exports int   // past their time
+	Sources int   // that nothing refers to, those of uploads and exports included
 	Parses  int   // that have ended, with notes of their chunks
 	Folders int   // temporary ones of processes that are gone, on this machine
 	Bytes   int64 // of sources and folders
@@ -44,7 +46,8 @@ type Collected struct {
 // Collect deletes what nothing refers to any more, and logs what that was:
 //
 //   - uploads past their time, with what was sent;
-//   - sources that no layer and no upload refers to, when they have not changed
+//   - exports past their time, with their files;
+//   - sources that no layer, no upload and no export refers to, when they have not changed
 //     for [Config.SourceGrace];
 //   - notes of chunks of parses that have ended;
 //   - temporary folders of processes that are gone, in [Config.WorkDir];
@@ -54,9 +57,9 @@ type Collected struct {
 // deleted is an error, and does not keep it from the rest.
 func (p *Parser) Collect(ctx context.Context) (Collected, error) {
 	var c Collected
-	err := errors.Join(p.Reconcile(ctx), p.collectUploads(ctx, &c), p.collectSources(ctx, &c), p.collectChunks(ctx, &c), p.collectFolders(&c))
+	err := errors.Join(p.Reconcile(ctx), p.collectUploads(ctx, &c), p.collectExports(ctx, &c), p.collectSources(ctx, &c), p.collectChunks(ctx, &c), p.collectFolders(&c))
 	if c != (Collected{}) {
-		p.c.Log.InfoContext(ctx, "deleted what nothing refers to", "uploads", c.Uploads, "sources", c.Sources,
+		p.c.Log.InfoContext(ctx, "deleted what nothing refers to", "uploads", c.Uploads, "exports", c.Exports, "sources", c.Sources,
 			"parses", c.Parses, "folders", c.Folders, "bytes", c.Bytes)
 	}
 	return c, err
@@ -107,7 +110,54 @@ func (p *Parser) collectUploads(ctx context.Context, c *Collected) error {
 	return errors.Join(failed...)
 }
 
-// collectSources deletes sources without a layer or an upload. They are listed
+// collectExports deletes exports past their time. One that is not to be deleted
+// yet has no time, or a later one.
+func (p *Parser) collectExports(ctx context.Context, c *Collected) error {
+	now := time.Now()
+	over := func(e *rasterbase.Export) bool { return !e.Expires.IsZero() && now.After(e.Expires) }
+	var expired []*rasterbase.Export
+	err := p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
+		expired = nil
+		all, err := tx.Exports().List(ctx, "")
+		for _, e := range all {
+			if over(e) {
+				expired = append(expired, e)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look for expired exports: %w", err)
+	}
+	var failed []error
+	for _, e := range expired {
+		gone, source := false, ""
+		err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+			gone, source = false, ""
+			again, err := tx.Exports().Get(ctx, e.ID)
+			if errors.Is(err, store.ErrNotExist) || err == nil && !over(again) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			gone, source = true, again.Source
+			return tx.Exports().Delete(ctx, e.ID)
+		})
+		if err == nil && gone {
+			c.Exports++
+		}
+		if err == nil && source != "" {
+			err = p.collectSource(ctx, source, c)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("delete the expired export %d: %w", e.ID, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// collectSources deletes sources without a layer, an upload or an export. They are listed
 // before those in use are: what is listed and not in use was given up, or belongs
 // to somebody who is about to save a layer for it and has the grace to do so.
 func (p *Parser) collectSources(ctx context.Context, c *Collected) error {
@@ -142,8 +192,15 @@ func (p *Parser) usedSources(ctx context.Context) (used map[string]bool, err err
 			used[l.Source.ID] = true
 		}
 		uploads, err := tx.Uploads().List(ctx)
+		if err != nil {
+			return err
+		}
 		for _, u := range uploads {
 			used[u.Source] = true
+		}
+		exports, err := tx.Exports().List(ctx, "")
+		for _, e := range exports {
+			used[e.Source] = true
 		}
 		return err
 	})

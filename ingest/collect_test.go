@@ -65,10 +65,15 @@ func TestCollect(t *testing.T) {
 		}
 		orphan := kept(t, st, "a.tif", 1000)
 		sending, late := kept(t, st, "b.tif", 200), kept(t, st, "c.tif", 30)
+		made, over := kept(t, st, "d.tif", 4000), kept(t, st, "e.tif", 50000)
 		ended := &rasterbase.Parse{Layer: layer.ID, Status: rasterbase.Failed}
 		update(t, st, func(tx store.Tx) error {
 			now := time.Now()
 			return errors.Join(
+				tx.Exports().Create(ctx, &rasterbase.Export{Owner: "forever"}),
+				tx.Exports().Create(ctx, &rasterbase.Export{Owner: "made", Source: made, Expires: now.Add(time.Hour)}),
+				tx.Exports().Create(ctx, &rasterbase.Export{Owner: "over", Source: over, Expires: now.Add(-time.Second)}),
+				tx.Exports().Create(ctx, &rasterbase.Export{Owner: "failed", Expires: now.Add(-time.Second)}),
 				tx.Uploads().Create(ctx, &rasterbase.Upload{ID: "sending", Source: sending, Name: "b.tif", Size: 400, Expires: now.Add(time.Hour)}),
 				tx.Uploads().Create(ctx, &rasterbase.Upload{ID: "late", Source: late, Name: "c.tif", Size: 30, Expires: now.Add(-time.Second)}))
 		})
@@ -99,10 +104,10 @@ func TestCollect(t *testing.T) {
 		}
 
 		got, err := parserWith(0).Collect(ctx)
-		if want := (ingest.Collected{Uploads: 1, Sources: 1, Parses: 1, Folders: 1, Bytes: 35}); err != nil || got != want {
+		if want := (ingest.Collected{Uploads: 1, Exports: 2, Sources: 2, Parses: 1, Folders: 1, Bytes: 50035}); err != nil || got != want {
 			t.Errorf("deleted was %+v, want %+v, %v", got, want, err)
 		}
-		for _, attribute := range []string{"level=INFO", "uploads=1", "sources=1", "parses=1", "folders=1", "bytes=35"} {
+		for _, attribute := range []string{"level=INFO", "uploads=1", "exports=2", "sources=2", "parses=1", "folders=1", "bytes=50035"} {
 			if !strings.Contains(log.String(), attribute) {
 				t.Errorf("the log has no %s: %s", attribute, &log)
 			}
@@ -115,12 +120,15 @@ func TestCollect(t *testing.T) {
 		if want := (ingest.Collected{Sources: 1, Bytes: 1000}); err != nil || got != want {
 			t.Errorf("deleted was %+v, want %+v, %v", got, want, err)
 		}
-		if ids := sourceIDs(t, st); len(ids) != 2 || !ids[layer.Source.ID] || !ids[sending] {
+		if ids := sourceIDs(t, st); len(ids) != 3 || !ids[layer.Source.ID] || !ids[sending] || !ids[made] {
 			t.Errorf("the sources are %v", ids)
 		}
 		update(t, st, func(tx store.Tx) error { // reads only
 			if noted, err := tx.Parses().Chunks().Parses(ctx); err != nil || len(noted) > 0 {
 				t.Errorf("parses %v still have chunks, %v", noted, err)
+			}
+			if left, err := tx.Exports().List(ctx, ""); err != nil || len(left) != 2 || left[0].Owner != "made" || left[1].Owner != "forever" {
+				t.Errorf("the exports are %v, %v", left, err)
 			}
 			_, err := tx.Uploads().Get(ctx, "sending")
 			return err

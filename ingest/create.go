@@ -20,7 +20,14 @@ import (
 // takes the parse; a path must be under one of the allowed folders. What is
 // known to be wrong before is an error here, with code invalid, not found,
 // conflict, too large, unsupported or forbidden and the name of the field.
+//
+// A layer with a formula is saved without a source, which must be zero, and without
+// a parse: the ticket has none. Its formula is kept as it is given, so the caller has
+// checked it, and of settings it takes the datatype alone.
 func (p *Parser) Create(ctx context.Context, l *rasterbase.Layer, from rasterbase.SourceFrom) (rasterbase.Ticket, error) {
+	if l.Formula != nil {
+		return p.createFormula(ctx, l, from)
+	}
 	if err := p.canQueue(); err != nil {
 		return rasterbase.Ticket{}, err
 	}
@@ -88,6 +95,9 @@ func checkLayer(ctx context.Context, tx store.Tx, l, before *rasterbase.Layer) e
 	if sameSettings(l.Settings, before.Settings) {
 		return nil
 	}
+	if l.Formula != nil {
+		return CheckFormulaSettings(l.Settings)
+	}
 	return CheckSettings(l.Settings)
 }
 
@@ -99,6 +109,10 @@ func checkLayer(ctx context.Context, tx store.Tx, l, before *rasterbase.Layer) e
 // Fn changes texts, slug, settings, legend and visibility of the layer as it is
 // stored; other changes are lost. It may be run more than once. While a new
 // source is being fetched, and when that fails, the layer keeps the one before.
+//
+// Of a layer with a formula, fn can change the formula as well, which is kept as it
+// is given. Such a layer is never parsed: from must be nil, and of settings only the
+// datatype can be given.
 func (p *Parser) Change(ctx context.Context, id rasterbase.LayerID, from *rasterbase.SourceFrom, fn func(*rasterbase.Layer) error) (*rasterbase.Layer, rasterbase.Ticket, error) {
 	var s *supply
 	if from != nil {
@@ -142,7 +156,10 @@ func (p *Parser) change(ctx context.Context, tx store.Tx, id rasterbase.LayerID,
 	if err := checkLayer(ctx, tx, l, before); err != nil {
 		return nil, none, err
 	}
-	if s == nil && sameSettings(l.Settings, before.Settings) {
+	if before.Formula != nil && s != nil {
+		return nil, none, noSource(before)
+	}
+	if s == nil && (l.Formula != nil || sameSettings(l.Settings, before.Settings)) {
 		return l, rasterbase.Ticket{Layer: id}, tx.Layers().Update(ctx, l)
 	}
 	if err := p.canQueue(); err != nil {
@@ -206,9 +223,21 @@ func (p *Parser) orOrigin(l *rasterbase.Layer, fetch string) (string, error) {
 
 // Reparse queues a new parse of a layer; one that is queued or running already
 // is returned instead. A source that is not kept is fetched again when it came
-// from an address without secrets.
+// from an address without secrets. The error has code invalid for a layer with a
+// formula, which is never parsed.
 func (p *Parser) Reparse(ctx context.Context, id rasterbase.LayerID) (t rasterbase.Ticket, err error) {
-	if err := p.canQueue(); err != nil {
+	// Whether it can be parsed at all is said before what keeps it from that now.
+	err = p.c.Store.Catalog().View(ctx, func(tx store.Tx) error {
+		l, err := tx.Layers().Get(ctx, id)
+		if err == nil && l.Formula != nil {
+			err = neverParsed(l)
+		}
+		return err
+	})
+	if err == nil {
+		err = p.canQueue()
+	}
+	if err != nil {
 		return t, err
 	}
 	err = p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {

@@ -113,7 +113,7 @@ func importDemo() error {
 	if err != nil {
 		return err
 	}
-	c, err := coverage.Open(ctx, st, layer.ID)
+	c, err := coverage.OpenLayer(ctx, st, layer.ID)
 	if err != nil {
 		return err
 	}

@@ -435,7 +435,7 @@ func TestCancelAfterPublishing(t *testing.T) {
 	if parse.Status != rasterbase.Finished || len(lines) == 0 || !strings.HasPrefix(lines[len(lines)-1].Text, "finished") {
 		t.Errorf("the parse is %s, its log %v", parse.Status, lines)
 	}
-	if _, err := coverage.Open(t.Context(), db, ticket.Layer); err != nil {
+	if _, err := coverage.OpenLayer(t.Context(), db, ticket.Layer); err != nil {
 		t.Error(err)
 	}
 }

@@ -53,7 +53,7 @@ func imported(t testing.TB, st store.Store, r ingest.Request) *coverage.Layer {
 	if err != nil {
 		t.Fatalf("import %s: %v", r.Source, err)
 	}
-	c, err := coverage.Open(context.Background(), st, l.ID)
+	c, err := coverage.OpenLayer(context.Background(), st, l.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -279,7 +279,8 @@ func parseOf(ctx context.Context, tx store.Tx, j *store.Job) (*rasterbase.Parse,
 }
 
 // Delete removes a layer: its parse is cancelled, and its tiles and its source
-// are deleted at once, or by a job where that fails. The legend stays.
+// are deleted at once, or by a job where that fails. The legend stays. The error
+// has code conflict, and names some of the layers, when formulas read the layer.
 func (p *Parser) Delete(ctx context.Context, id rasterbase.LayerID) error {
 	err := p.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
 		layer, err := tx.Layers().Get(ctx, id)

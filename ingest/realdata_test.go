@@ -123,7 +123,7 @@ func everyFile(t *testing.T, path string, facts [][]string) {
 		}
 		return
 	}
-	c, err := coverage.Open(t.Context(), st, layer.ID)
+	c, err := coverage.OpenLayer(t.Context(), st, layer.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

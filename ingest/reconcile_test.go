@@ -176,7 +176,7 @@ func synthetic(t *testing.T, st store.Store, s rastertest.Source) *coverage.Laye
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := coverage.Open(t.Context(), st, l.ID)
+	c, err := coverage.OpenLayer(t.Context(), st, l.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func heights(t testing.TB, ctx context.Context) coverage.Coverage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := coverage.Open(ctx, db, l.ID)
+	c, err := coverage.OpenLayer(ctx, db, l.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (w *reporter) Work(ctx context.Context, job *river.Job[reportArgs]) error {
 	if _, err := w.host.parser.Run(ctx, job.Args.Parse, nil); err != nil {
 		return err
 	}
-	cov, err := coverage.Open(ctx, w.host.rasters, job.Args.Parse.Layer)
+	cov, err := coverage.OpenLayer(ctx, w.host.rasters, job.Args.Parse.Layer)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func TestALayerReadsAsItWasDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cov, err := coverage.Open(ctx, st, layer.ID)
+	cov, err := coverage.OpenLayer(ctx, st, layer.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
