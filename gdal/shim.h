@@ -137,6 +137,11 @@ int rb_set_colors(rb_ds *h, int band, const unsigned char *rgba, int n);
 int rb_write_mask(rb_ds *h, const unsigned char *mask);
 int rb_flush(rb_ds *h);
 
+// Packing a GeoTIFF anew: its pixels, masks and overviews with other creation
+// options, separated by newlines. The data set of the beginning can be cancelled.
+rb_ds *rb_copy_begin(void);
+int rb_copy(rb_ds *h, const char *from, const char *to, const char *options);
+
 // Parts of a GeoTIFF. A mask is made once, and then written part by part.
 int rb_write_window(rb_ds *h, int band, int type, rb_window w, const void *pixels);
 int rb_add_mask(rb_ds *h);

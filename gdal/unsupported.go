@@ -30,6 +30,9 @@ func (Opener) Open(context.Context, string, ingest.OpenOptions) (ingest.Dataset,
 // Write returns an error with code unsupported in this build.
 func Write(context.Context, string, *raster.Raster, WriteOptions) error { return without() }
 
+// Recompress returns an error with code unsupported in this build.
+func Recompress(context.Context, string, string, string) error { return without() }
+
 // Writer writes a GeoTIFF part by part, which this build cannot.
 type Writer struct{}
 

@@ -143,6 +143,11 @@ func (c Compression) usable(r *raster.Raster) error {
 	if err := c.Check(r.Bands[0].Type, len(r.Bands)); err != nil || c == "" {
 		return err
 	}
+	return c.there()
+}
+
+// there fails when this GDAL has not the method.
+func (c Compression) there() error {
 	name := C.CString(string(c))
 	defer C.free(unsafe.Pointer(name))
 	if C.rb_can_compress(name) == 0 {

@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"algebra":              {"raster"},
 	"legend":               {"algebra", "internal/spelling"},
 	"legend/picture":       {"legend"},
-	"render":               {"raster", "crs"},
+	"render":               {"raster", "crs", "internal/tiff"},
 	"resample":             {"raster"},
 	"terrain":              {"raster"},
 	"store":                {"raster", "xyz", "crs"},
@@ -39,10 +39,14 @@ var mayImport = map[string][]string{
 	"ingest":               {"jobs", "legend", "resample", "internal/tempdir"},
 	"gdal":                 {"ingest"},
 	"gdal/gdalchild":       {"gdal"},
-	"server":               {"coverage", "legend", "legend/picture", "render", "terrain"},
+	"server":               {"coverage", "legend", "legend/picture", "render", "terrain", "export", "export/mbtiles", "export/pmtiles"},
 	"fetch":                {""},
 	"s3":                   {"fetch"},
 	"webhook":              {"fetch"},
+	"export":               {"coverage", "internal/tiff", "internal/tempdir"},
+	"export/tileset":       {"xyz"},
+	"export/mbtiles":       {"export/tileset"},
+	"export/pmtiles":       {"export/tileset"},
 }
 
 // never are imports that would break a promise, with the promise.
@@ -78,13 +82,13 @@ var only = []struct {
 	why  string
 }{
 	{"C", []string{"gdal"}, "everything else builds without a C compiler"},
-	{"modernc.org", []string{"sqlite"}, "the database is one adapter's affair"},
+	{"modernc.org", []string{"sqlite", "export/mbtiles"}, "the database is one adapter's affair; MBTiles files are SQLite databases"},
 	{"github.com/jackc", []string{"postgis", "raster/pgxraster", "cmd/rasterbase"}, "PostgreSQL is one adapter's affair, and a field's"},
 	{"github.com/minio", []string{"s3"}, "the S3 client is one adapter's affair"},
 	{"github.com/prometheus", []string{"metrics"}, "how numbers are exposed is one package's affair"},
 	{"github.com/riverqueue", nil, "hosts may have it; the queue is a contract"},
 	{"github.com/pressly/goose", []string{"sqlite", "postgis"}, "migrations belong to a backend"},
-	{"database/sql", []string{"sqlite", "postgis", "raster"}, "SQL belongs to a backend; raster has only its Scanner and Valuer"},
+	{"database/sql", []string{"sqlite", "postgis", "raster", "export/mbtiles"}, "SQL belongs to a backend; raster has only its Scanner and Valuer; MBTiles files are SQLite databases"},
 	{"github.com/alecthomas/kong", []string{"cmd/rasterbase"}, "the command line is the program's"},
 	{"github.com/klauspost/compress", []string{"sqlite", "render"}, "how tiles are packed is known where they are stored and encoded"},
 	{"golang.org/x/image", []string{"legend/picture"}, "text in pictures is one package's affair"},
