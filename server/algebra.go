@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/render"
 )
@@ -23,8 +22,9 @@ type input struct {
 	band  int    // from 0
 }
 
-// maxInputs is how many layers can be named at once.
-const maxInputs = 32
+// maxInputs is how many layers can be named at once, whatever the configuration says;
+// fewer where Config.MaxFormulaLayers does.
+const maxInputs = 1000
 
 // readLayers reads r=1,g:2=dem: names for bands of layers. As in django-raster the
 // band stands behind the name and counts from 0.
@@ -67,13 +67,38 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 40
 }
 
-func readFormula(*drawing, string, []string) (string, error) {
-	return "", rasterbase.Errorf(rasterbase.Unsupported, "this version draws no formulas yet").
-		WithHint("layers=r=1,g=2,b=3 draws three bands as red, green and blue")
+func readFormula(d *drawing, _ string, values []string) (string, error) {
+	d.formula = strings.TrimSpace(values[0])
+	return d.formula, nil
 }
 
-// checkAlgebra tells whether red, green and blue are named.
+// readGrid reads the input whose own pixels count, which no tile shows: it is part of
+// what a formula is.
+func readGrid(_ *drawing, _ string, values []string) (string, error) {
+	return strings.TrimSpace(values[0]), nil
+}
+
+// rgbOnly are parameters that three bands leave no place for.
+var rgbOnly = []string{"legend", "store", "colormap", "colormap_name", "entries", "bidx", "algorithm", "algorithm_params", "aggregation", "grid"}
+
+// checkAlgebra tells whether there is a formula, or else red, green and blue are
+// named.
 func (d *drawing) checkAlgebra() error {
+	switch {
+	case len(d.inputs) == 0:
+		return rasterbase.Errorf(rasterbase.Invalid, "no layers are named").
+			WithHint("write layers=a=1,b:0=dem, and formula=a-b").WithField("layers")
+	case d.formula != "" && d.alpha:
+		return conflict("alpha", "formula")
+	case d.formula != "":
+		return d.checkAlgorithm()
+	}
+	for _, name := range rgbOnly {
+		if d.params.Has(name) {
+			return rasterbase.Errorf(rasterbase.Invalid, "three bands have their own colours: %s says nothing of them", name).
+				WithHint("leave it out, or give a formula").WithField(name)
+		}
+	}
 	rgb := make([]input, 3)
 	found := 0
 	for _, in := range d.inputs {
@@ -83,8 +108,8 @@ func (d *drawing) checkAlgebra() error {
 		}
 	}
 	if found != 3 || len(d.inputs) != 3 {
-		return rasterbase.Errorf(rasterbase.Invalid, "layers names no red, green and blue").
-			WithHint("write layers=r=1,g=2,b=3, with r, g and b alone").WithField("layers")
+		return rasterbase.Errorf(rasterbase.Invalid, "there is no formula, and layers names no red, green and blue").
+			WithHint("give formula=, or write layers=r=1,g=2,b=3, with r, g and b alone").WithField("layers")
 	}
 	d.inputs = rgb
 	return threeRanges(d)
@@ -104,9 +129,10 @@ type composite struct {
 // part is what is read of one layer.
 type part struct {
 	ref    string
-	cov    *coverage.Layer
-	bands  []int // that are shown
-	*style       // how they are read
+	of     *subject
+	rev    *rasterbase.Revision // of it, with statistics where they are needed
+	bands  []int                // that are shown
+	*style                      // how they are read
 }
 
 // channel is where a colour comes from: a part, and one of those that it shows.
@@ -125,6 +151,9 @@ func (s *Server) algebraTile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if d.formula != "" {
+		return s.resolvedTile(w, r, p, asked{drawing: d})
+	}
 	return s.answerTile(w, r, d.version, func(again bool) (sheet, error) {
 		c, err := s.compose(r, d, p.format == render.TIFF, again)
 		if err != nil {
@@ -132,7 +161,7 @@ func (s *Server) algebraTile(w http.ResponseWriter, r *http.Request) error {
 		}
 		size := 0
 		for _, part := range c.parts {
-			size = max(size, d.size(part.cov.Revision().TileSize, p.double))
+			size = max(size, d.size(part.rev.TileSize, p.double))
 		}
 		return sheet{
 			etag: tileTag(c.tag, p, size), version: c.tag[:11], private: c.private, format: p.format, size: size,
@@ -152,27 +181,22 @@ func (s *Server) compose(r *http.Request, d *drawing, values, again bool) (*comp
 	for i, in := range d.inputs {
 		at := slices.IndexFunc(c.parts, func(p part) bool { return p.ref == in.layer })
 		if at < 0 {
-			l, _, err := s.look(r, in.layer, "", again)
+			p, err := s.part(r, d, in.layer, again)
 			if err != nil {
-				return nil, blame(err, "layers")
+				return nil, err
 			}
-			cov, err := s.open(r.Context(), l)
-			if err != nil {
-				return nil, blame(err, "layers")
-			}
-			c.private = c.private || l.Visibility == rasterbase.Private
+			c.private = c.private || p.of.private
 			at = len(c.parts)
-			c.parts = append(c.parts, part{ref: in.layer, cov: cov})
-			writeTexts(h, cov.Version())
+			c.parts = append(c.parts, p)
+			writeTexts(h, p.of.version)
 		}
 		part := &c.parts[at]
-		rev := part.cov.Revision()
-		switch {
-		case in.band >= len(rev.Bands):
+		if rev := part.rev; in.band >= len(rev.Bands) {
 			return nil, rasterbase.Errorf(rasterbase.Invalid, "layer %d has no band %d: it has %d", rev.Layer, in.band, len(rev.Bands)).
 				WithHint("bands count from 0 in %s:%d", in.name, in.band).WithField("layers")
-		case !rev.HasPyramid:
-			return nil, blame(withoutPyramid(rev), "layers")
+		}
+		if err := part.of.drawable(); err != nil {
+			return nil, blame(err, "layers")
 		}
 		c.channels[i] = channel{at, len(part.bands)}
 		part.bands = append(part.bands, in.band)
@@ -182,10 +206,31 @@ func (s *Server) compose(r *http.Request, d *drawing, values, again bool) (*comp
 	return c, nil
 }
 
+// part finds one of the layers.
+func (s *Server) part(r *http.Request, d *drawing, ref string, again bool) (p part, err error) {
+	ctx := r.Context()
+	who, err := s.principal(r)
+	if err != nil {
+		return p, err
+	}
+	l, _, err := s.look(ctx, who, ref, "", again)
+	if err != nil {
+		return p, blame(err, "layers")
+	}
+	p.ref = ref
+	if p.of, err = s.open(ctx, l, again); err != nil {
+		return p, blame(err, "layers")
+	}
+	if p.rev = p.of.rev; d.rescale == nil {
+		p.rev, err = s.statistics(ctx, p.of)
+	}
+	return p, err
+}
+
 // style decides how the layers are read, and over which ranges they are drawn.
 func (c *composite) style(d *drawing) {
 	for i := range c.parts {
-		c.parts[i].style = reading(c.parts[i].cov.Revision(), c.parts[i].bands, d)
+		c.parts[i].style = reading(c.parts[i].rev, c.parts[i].bands, d)
 	}
 	for _, ch := range c.channels {
 		b := c.parts[ch.part].about[ch.place]
@@ -223,7 +268,7 @@ func (c *composite) pixels(ctx context.Context, d *drawing, p tilePlace, size in
 	read := make([]*raster.Raster, len(c.parts))
 	for i, part := range c.parts {
 		var err error
-		if read[i], err = part.read(ctx, part.cov, d, p, size); err != nil {
+		if read[i], err = part.read(ctx, part.of, d, p, size); err != nil {
 			return nil, err
 		}
 	}

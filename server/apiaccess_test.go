@@ -77,6 +77,21 @@ var whoMay = map[string]struct {
 	"PUT /api/v1/me/colormaps/{name}":      {"/api/v1/me/colormaps/mine", `{"1":"red"}`, [4]int{401, 201, 201, 201}},
 	"DELETE /api/v1/me/colormaps/{name}":   {"/api/v1/me/colormaps/none", "", [4]int{401, 404, 404, 404}},
 
+	"GET /algebra/tilejson.json":        {"/algebra/tilejson.json?layers=a={layer}&formula=a*2", "", [4]int{200, 200, 200, 200}},
+	"GET /pixel/{x}/{y}":                {"/pixel/0/0?layers=a={layer}", "", [4]int{200, 200, 200, 200}},
+	"POST /pixel":                       {"/pixel?layers=a={layer}", `{"type":"Point","coordinates":[0,0]}`, [4]int{200, 200, 200, 200}},
+	"GET /profile":                      {"/profile?layers=a={layer}&points=2&line=LINESTRING(0+0,1+1)", "", [4]int{200, 200, 200, 200}},
+	"POST /profile":                     {"/profile?layers=a={layer}&points=2", `{"type":"LineString","coordinates":[[0,0],[1,1]]}`, [4]int{200, 200, 200, 200}},
+	"GET /layers/{layer}/source":        {"/layers/{layer}/source", "", [4]int{404, 404, 404, 404}}, // none is kept here
+	"GET /layers/{layer}/source/{file}": {"/layers/{layer}/source/a.tif", "", [4]int{404, 404, 404, 404}},
+	"GET /export":                       {"/export?layers=a={layer}", "", [4]int{200, 200, 200, 200}},
+	"POST /export":                      {"/export", `{"layers":"a={layer}","format":"tif"}`, [4]int{200, 200, 200, 200}},
+	"GET /api/v1/exports":               {"/api/v1/exports", "", [4]int{401, 200, 200, 200}},
+	"POST /api/v1/exports":              {"/api/v1/exports", `{"layers":"a={layer}"}`, [4]int{401, 202, 202, 202}},
+	"GET /api/v1/exports/{id}":          {"/api/v1/exports/999", "", [4]int{401, 404, 404, 404}},
+	"GET /api/v1/exports/{id}/file":     {"/api/v1/exports/999/file", "", [4]int{401, 404, 404, 404}},
+	"DELETE /api/v1/exports/{id}":       {"/api/v1/exports/999", "", [4]int{401, 404, 404, 404}},
+
 	"GET /api/v1/uploads":         {"/api/v1/uploads", "", [4]int{401, 403, 200, 200}},
 	"POST /api/v1/uploads":        {"/api/v1/uploads", "", [4]int{401, 403, 400, 400}}, // without a length
 	"GET /api/v1/uploads/{id}":    {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},

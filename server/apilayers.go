@@ -23,6 +23,7 @@ func (s *Server) apiRoutes(handle func(pattern string, h handler)) {
 	s.legendOperations(a)
 	s.semanticsOperations(a)
 	s.colormapOperations(a)
+	s.exportOperations(a)
 	asJSON, asYAML, err := a.openAPI()
 	if err != nil { // the same for every server
 		panic(err)
@@ -59,7 +60,7 @@ func (s *Server) layerOperations(a *api) {
 	}, s.apiShowLayer)
 	register(a, operation{
 		id: "create-layer", method: http.MethodPost, path: "/layers", tag: tagLayers, summary: "Make a layer",
-		detail: "Its source is an upload that is complete, an address, or a path on the server. It is parsed in the background, or, on servers without workers, before the answer.",
+		detail: "Its source is an upload that is complete, an address, or a path on the server. It is parsed in the background, or, on servers without workers, before the answer. A layer that is made of a formula over other layers, which the sender must be able to read, is there at once: 201, without a parse.",
 		access: editor, parses: true, works: true, answers: map[int]response{202: queuedAnswer, 201: createdAnswer}, errors: []int{409},
 		example: newLayerBody{
 			Name: given("Land cover 2021"), Attribution: given("© ESA WorldCover"), Legend: given[legendReference]("WorldCover"),
@@ -160,7 +161,7 @@ func (s *Server) writeLayer(w http.ResponseWriter, r *http.Request, k known, sta
 	}
 	return answer{
 		contentType: "application/json", body: append(body, '\n'), status: status, version: editTag(k.layer),
-		private: who.Name != "" || k.layer.Visibility == rasterbase.Private,
+		private: who.Name != "" || k.private,
 	}.write(w, r)
 }
 
@@ -174,7 +175,7 @@ func editTag(l *rasterbase.Layer) string {
 		Settings settingsJSON
 	}{&rasterbase.Layer{
 		ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Attribution: l.Attribution, License: l.License,
-		Legend: l.Legend, Visibility: l.Visibility, Source: rasterbase.Source{ID: l.Source.ID, Origin: l.Source.Origin},
+		Legend: l.Legend, Visibility: l.Visibility, Formula: l.Formula, Source: rasterbase.Source{ID: l.Source.ID, Origin: l.Source.Origin},
 	}, settingsDocument(l.Settings)})
 	if err != nil { // texts and numbers always marshal
 		panic(err)
@@ -208,10 +209,13 @@ type createInput struct {
 	Body newLayerBody
 }
 
+// mayParse tells whether the layer is one that is parsed.
+func (in *createInput) mayParse() bool { return !in.Body.Formula.given }
+
 func (s *Server) apiCreateLayer(w http.ResponseWriter, r *http.Request, in *createInput) error {
 	body := layerPatchBody(in.Body)
-	if !body.Source.given || body.Source.null {
-		return rasterbase.Errorf(rasterbase.Invalid, "a layer needs a source").WithHint("name an upload, an address or a path").WithField("source")
+	if !body.Formula.given && (!body.Source.given || body.Source.null) {
+		return rasterbase.Errorf(rasterbase.Invalid, "a layer needs a source, or a formula").WithHint("name an upload, an address or a path").WithField("source")
 	}
 	l := &rasterbase.Layer{}
 	if err := body.apply(l); err != nil {
@@ -221,6 +225,9 @@ func (s *Server) apiCreateLayer(w http.ResponseWriter, r *http.Request, in *crea
 	var err error
 	if l.Legend, err = s.legendOf(r.Context(), body.Legend); err != nil {
 		return err
+	}
+	if body.Formula.given {
+		return s.createFormula(w, r, l, body)
 	}
 	t, err := s.c.Parser.Create(r.Context(), l, body.Source.value.from())
 	if err != nil {
@@ -291,6 +298,14 @@ func (s *Server) apiChangeLayer(w http.ResponseWriter, r *http.Request, in *chan
 	if err != nil {
 		return err
 	}
+	who, err := s.principal(r)
+	if err != nil {
+		return err
+	}
+	formula, err := s.changeFormula(ctx, who, l, p)
+	if err != nil {
+		return err
+	}
 	_, t, err := s.c.Parser.Change(ctx, l.ID, from, func(l *rasterbase.Layer) error {
 		if err := unchanged(in.IfMatch, l); err != nil {
 			return err
@@ -302,7 +317,7 @@ func (s *Server) apiChangeLayer(w http.ResponseWriter, r *http.Request, in *chan
 			return err
 		}
 		l.Visibility = cmp.Or(l.Visibility, s.c.DefaultVisibility, rasterbase.Public)
-		return nil
+		return formula.apply(l)
 	})
 	if err != nil {
 		if from != nil {

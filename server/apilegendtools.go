@@ -223,7 +223,7 @@ func (s *Server) apiCheckLegend(w http.ResponseWriter, r *http.Request, in *chec
 		return err
 	}
 	out.measure(k, band, in.Band)
-	return writeJSON(w, r, out, sight.hidden(l.ID) || k.layer.Visibility == rasterbase.Private)
+	return writeJSON(w, r, out, sight.hidden(l.ID) || k.private)
 }
 
 // fromLayerBody says how a legend is made from data.

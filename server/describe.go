@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,18 +17,26 @@ import (
 type known struct {
 	layer  *rasterbase.Layer
 	rev    *rasterbase.Revision // nil: never parsed
+	about  *rasterbase.Revision // what is drawn: rev, or what stands for it of a formula; nil: nothing is
 	parse  *rasterbase.Parse    // the newest; nil: none
 	legend *rasterbase.Legend   // nil: none
 	edits  bool                 // whoever it is told to may change the layer
+	// private says that no cache may keep it: the layer is private, or one that its
+	// formula reads.
+	private bool
+	// formula is told of a layer that has one, and unread why it cannot be read.
+	formula *formulaJSON
+	unread  error
 }
 
 // read gathers what the catalog tells of a layer, in one transaction.
 func read(ctx context.Context, tx store.Tx, l *rasterbase.Layer) (k known, err error) {
-	k.layer = l
+	k.layer, k.private = l, l.Visibility == rasterbase.Private
 	if l.Published != 0 {
 		if k.rev, err = tx.Revisions().Get(ctx, l.Published); err != nil {
 			return k, fmt.Errorf("read the revision of layer %d: %w", l.ID, internal(err))
 		}
+		k.about = k.rev
 	}
 	k.parse, err = tx.Parses().Latest(ctx, l.ID)
 	if errors.Is(err, store.ErrNotExist) {
@@ -36,12 +45,52 @@ func read(ctx context.Context, tx store.Tx, l *rasterbase.Layer) (k known, err e
 	if err != nil {
 		return k, fmt.Errorf("read the parse of layer %d: %w", l.ID, internal(err))
 	}
+	if k.formula, k.unread, err = readLayerFormula(ctx, tx, l); err != nil {
+		return k, err
+	}
+	below, err := layersBelow(ctx, tx, l)
+	if err != nil {
+		return k, err
+	}
+	for _, in := range below {
+		k.private = k.private || in.Visibility == rasterbase.Private
+	}
 	k.legend, err = findLegend(ctx, tx, l, "")
 	return k, err
 }
 
+// complete adds what is drawn of a formula, with statistics if they are wanted. What
+// keeps it from being read is its state, and no error.
+func (s *Server) complete(ctx context.Context, k *known, statistics bool) error {
+	if k.formula == nil {
+		return nil
+	}
+	if k.unread == nil {
+		k.about, k.unread = s.computed(ctx, k.layer, statistics)
+	}
+	if code := rasterbase.CodeOf(k.unread); ctx.Err() != nil || code == rasterbase.Busy {
+		return cmp.Or(ctx.Err(), k.unread)
+	}
+	return nil
+}
+
+// computed is what stands for a revision of a formula.
+func (s *Server) computed(ctx context.Context, l *rasterbase.Layer, statistics bool) (*rasterbase.Revision, error) {
+	sub, err := s.open(ctx, l, false)
+	if err != nil {
+		return nil, err
+	}
+	if statistics && sub.rev.HasPyramid {
+		return s.statistics(ctx, sub)
+	}
+	return sub.rev, nil
+}
+
 // state is how far the newest parse is.
 func (k known) state() parseJSON {
+	if k.formula != nil {
+		return k.formulaState()
+	}
 	if k.parse == nil {
 		return parseJSON{Status: rasterbase.Unparsed}
 	}
@@ -115,6 +164,8 @@ type metadataJSON struct {
 	Updated  *time.Time    `json:"updated,omitempty"`
 	Settings settingsJSON  `json:"settings"`
 	Source   sourceJSON    `json:"source"`
+	Formula  *formulaJSON  `json:"formula,omitempty"`  // of a layer that is made of others
+	Computed *computedJSON `json:"computed,omitempty"` // of a formula, in place of a revision
 	Parse    parseJSON     `json:"parse"`
 	Revision *revisionJSON `json:"revision,omitempty"`
 	Legend   *legendJSON   `json:"legend,omitempty"`
@@ -176,14 +227,14 @@ func (k known) item(root string) layerJSON {
 	if k.legend != nil {
 		out.URLs.Legend = root + "/" + legendPath(k.legend.ID)
 	}
-	if k.rev == nil {
+	if k.about == nil {
 		return out
 	}
-	out.Datatype = k.rev.Datatype
-	b := k.rev.Bounds
+	out.Datatype = k.about.Datatype
+	b := k.about.Bounds
 	out.Bounds = &[4]float64{b.West, b.South, b.East, b.North}
-	if k.rev.HasPyramid {
-		out.MinZoom, out.MaxZoom, out.TileSize = new(int), &k.rev.MaxZoom, k.rev.TileSize
+	if k.about.HasPyramid {
+		out.MinZoom, out.MaxZoom, out.TileSize = new(int), &k.about.MaxZoom, k.about.TileSize
 		out.URLs.TileJSON = out.URLs.Self + "/tilejson.json"
 		out.URLs.Tiles = root + "/" + tilePath(l.ID, "png", nil)
 	}
@@ -196,7 +247,7 @@ func (k known) metadata(root string) (metadataJSON, error) {
 	out := metadataJSON{
 		layerJSON: k.item(root), Created: stamp(l.Created), Updated: stamp(l.Updated), Settings: settingsDocument(l.Settings),
 		Source: sourceJSON{Name: l.Source.Name, Size: l.Source.Size, Checksum: l.Source.Checksum},
-		Parse:  k.state(),
+		Parse:  k.state(), Formula: k.formula,
 	}
 	if k.legend != nil {
 		colors, err := legend.MarshalJSON(k.legend)
@@ -208,6 +259,12 @@ func (k known) metadata(root string) (metadataJSON, error) {
 			out.Legend.Entries, out.Legend.Gradient = json.RawMessage("[]"), colors
 		}
 	}
+	if r := k.about; r != nil && k.rev == nil {
+		out.Computed = &computedJSON{HasPyramid: r.HasPyramid, Bands: r.Bands}
+		if r.Grid.Width > 0 {
+			out.Computed.CRS, out.Computed.Grid = &r.CRS, &r.Grid
+		}
+	}
 	if r := k.rev; r != nil {
 		out.Revision = &revisionJSON{
 			ID: r.ID, Driver: r.Driver, CRS: r.CRS, Grid: r.Grid, DatatypeReason: r.DatatypeReason,
@@ -216,6 +273,18 @@ func (k known) metadata(root string) (metadataJSON, error) {
 		}
 	}
 	return out, nil
+}
+
+// computedJSON is what is drawn of a layer that is made of a formula.
+type computedJSON struct {
+	// CRS and Grid are those of its pixels where no zoom is asked for; absent where it
+	// can be read at zooms only.
+	CRS        *rasterbase.CRS  `json:"crs,omitempty"`
+	Grid       *rasterbase.Grid `json:"grid,omitempty"`
+	HasPyramid bool             `json:"has_pyramid"`
+	// Bands have statistics that are estimated from one overview of the whole extent:
+	// count is of its pixels.
+	Bands []rasterbase.Band `json:"estimated_bands"`
 }
 
 // stamp is nil for the zero time, which JSON would write as the year 1.

@@ -19,13 +19,16 @@ const maxValues = 64 << 20
 
 // draw reads a tile's pixels and encodes them.
 func (s *Server) draw(ctx context.Context, l *resolved, d *drawing, p tilePlace, size int) (picture, error) {
-	rev := l.cov.Revision()
-	if !rev.HasPyramid {
-		return picture{}, withoutPyramid(rev)
+	rev := l.rev
+	if err := l.drawable(); err != nil {
+		return picture{}, err
+	}
+	if err := l.affordable(size); err != nil {
+		return picture{}, err
 	}
 	pixels, err := l.pixels(ctx, d, p, size)
 	if err != nil {
-		return picture{}, fmt.Errorf("read tile %d/%d/%d of layer %d: %w", p.z, p.x, p.y, rev.Layer, err)
+		return picture{}, fmt.Errorf("read tile %d/%d/%d of %s: %w", p.z, p.x, p.y, nameOf(rev), err)
 	}
 	var out picture
 	if d.aggregation {
@@ -39,7 +42,7 @@ func (s *Server) draw(ctx context.Context, l *resolved, d *drawing, p tilePlace,
 	}
 	out.body, out.empty, err = s.encode(pixels, l.style.drawn, l.style.about, d, l.style.options(d, p.format))
 	if err != nil {
-		return picture{}, fmt.Errorf("draw tile %d/%d/%d of layer %d: %w", p.z, p.x, p.y, rev.Layer, err)
+		return picture{}, fmt.Errorf("draw tile %d/%d/%d of %s: %w", p.z, p.x, p.y, nameOf(rev), err)
 	}
 	return out, nil
 }
@@ -76,7 +79,7 @@ func (s *Server) compression(d *drawing) string {
 
 // pixels reads a tile, and makes of it what the colours are for.
 func (l *resolved) pixels(ctx context.Context, d *drawing, p tilePlace, size int) (*raster.Raster, error) {
-	st, rev := l.style, l.cov.Revision()
+	st, rev := l.style, l.rev
 	if err := d.fits(p, size); err != nil {
 		return nil, err
 	}
@@ -85,7 +88,7 @@ func (l *resolved) pixels(ctx context.Context, d *drawing, p tilePlace, size int
 			return nil, err
 		}
 	}
-	r, err := st.read(ctx, l.cov, d, p, size)
+	r, err := st.read(ctx, l.subject, d, p, size)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +101,11 @@ func (l *resolved) pixels(ctx context.Context, d *drawing, p tilePlace, size int
 }
 
 // read reads what a style is made of, with the margin that its algorithm needs.
-func (st *style) read(ctx context.Context, cov *coverage.Layer, d *drawing, p tilePlace, size int) (*raster.Raster, error) {
+func (st *style) read(ctx context.Context, sub *subject, d *drawing, p tilePlace, size int) (*raster.Raster, error) {
 	if p.z > maxDrawnZoom {
-		return st.nothing(cov.Revision(), p, size), nil
+		return st.nothing(sub.rev, p, size), nil
 	}
-	r, err := coverage.Tile(ctx, cov, coverage.TileRequest{
+	r, err := coverage.Tile(ctx, sub.cov, coverage.TileRequest{
 		Z: p.z, X: p.x, Y: p.y, Size: size, Margin: st.algorithm.margin(), Bands: st.bands, Resampling: st.resampling(d),
 		Float: st.algorithm != "",
 	})
@@ -141,7 +144,7 @@ func (st *style) fits(rev *rasterbase.Revision, size int) error {
 		bytes += size * size * b.PixelType.Size()
 	}
 	if bytes > maxValues {
-		return rasterbase.Errorf(rasterbase.Invalid, "the %d bands of layer %d are %d MiB in one tile", len(st.about), rev.Layer, bytes>>20).
+		return rasterbase.Errorf(rasterbase.Invalid, "the %d bands of %s are %d MiB in one tile", len(st.about), nameOf(rev), bytes>>20).
 			WithHint("bidx chooses bands").WithField("bidx")
 	}
 	return nil

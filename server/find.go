@@ -3,7 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,15 +26,14 @@ func (s *Server) find(r *http.Request, ref string, wanted func(store.Tx, *raster
 	if err != nil {
 		return nil, err
 	}
-	l, _, err := s.read(r, who, ref, wanted)
+	l, _, err := s.read(r.Context(), who, ref, wanted)
 	return l, err
 }
 
 // read is find for somebody. It also gives all layers that the name can mean,
 // whoever asks.
-func (s *Server) read(r *http.Request, who rasterbase.Principal, ref string, wanted func(store.Tx, *rasterbase.Layer) error) (
+func (s *Server) read(ctx context.Context, who rasterbase.Principal, ref string, wanted func(store.Tx, *rasterbase.Layer) error) (
 	l *rasterbase.Layer, all []*rasterbase.Layer, err error) {
-	ctx := r.Context()
 	var readErr error // is told only to those who may read the layer
 	err = s.view(ctx, func(tx store.Tx) (err error) {
 		if all, err = s.candidates(ctx, tx, ref); err == nil && len(all) == 1 {
@@ -97,19 +99,93 @@ func (s *Server) choose(ctx context.Context, who rasterbase.Principal, ref strin
 	return found[0], nil
 }
 
-// visible are the layers that a principal may read.
+// findAs finds the layer that a name means to somebody.
+func (s *Server) findAs(ctx context.Context, who rasterbase.Principal, ref string) (*rasterbase.Layer, error) {
+	l, _, err := s.read(ctx, who, ref, func(store.Tx, *rasterbase.Layer) error { return nil })
+	return l, err
+}
+
+// visible are the layers that a principal may read: of a formula, that is all layers
+// below it too.
 func (s *Server) visible(ctx context.Context, who rasterbase.Principal, layers []*rasterbase.Layer) ([]*rasterbase.Layer, error) {
 	var out []*rasterbase.Layer
 	for _, l := range layers {
-		err := s.c.Auth.May(ctx, who, rasterbase.Read, l)
-		switch code := rasterbase.CodeOf(err); {
-		case err == nil:
-			out = append(out, l)
-		case code != rasterbase.Unauthorized && code != rasterbase.Forbidden:
+		sees, err := s.sees(ctx, who, l)
+		if err == nil && sees && l.Formula != nil {
+			sees, err = s.seesInputs(ctx, who, l)
+		}
+		if err != nil {
 			return nil, err
+		}
+		if sees {
+			out = append(out, l)
 		}
 	}
 	return out, nil
+}
+
+// sees asks whether a principal may read a layer, whatever is below it.
+func (s *Server) sees(ctx context.Context, who rasterbase.Principal, l *rasterbase.Layer) (bool, error) {
+	err := s.c.Auth.May(ctx, who, rasterbase.Read, l)
+	switch code := rasterbase.CodeOf(err); {
+	case err == nil:
+		return true, nil
+	case code != rasterbase.Unauthorized && code != rasterbase.Forbidden:
+		return false, err
+	}
+	return false, nil
+}
+
+// seesInputs asks whether a principal may read all that a formula stands on.
+func (s *Server) seesInputs(ctx context.Context, who rasterbase.Principal, l *rasterbase.Layer) (bool, error) {
+	inputs, err := s.inputsOf(ctx, l)
+	if err != nil {
+		return false, err
+	}
+	for _, in := range inputs {
+		if sees, err := s.sees(ctx, who, in); err != nil || !sees {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// keptInputs are the layers below a formula in a generation of the catalog.
+type keptInputs struct {
+	generation uint64
+	layers     []*rasterbase.Layer
+}
+
+// inputsOf gives all layers that a formula stands on, remembered while nothing in the
+// catalog changes.
+func (s *Server) inputsOf(ctx context.Context, l *rasterbase.Layer) ([]*rasterbase.Layer, error) {
+	now, known := s.memory.generation()
+	if kept, ok := s.inputs.get(l.ID); ok && known && kept.generation == now {
+		return kept.layers, nil
+	}
+	var layers []*rasterbase.Layer
+	err := s.view(ctx, func(tx store.Tx) (err error) {
+		layers, err = layersBelow(ctx, tx, l)
+		return err
+	})
+	if err == nil && known {
+		s.inputs.put(l.ID, &keptInputs{now, layers})
+	}
+	return layers, err
+}
+
+// layersBelow reads all layers that a formula stands on, each once.
+func layersBelow(ctx context.Context, tx store.Tx, l *rasterbase.Layer) ([]*rasterbase.Layer, error) {
+	if l.Formula == nil {
+		return nil, nil
+	}
+	read := map[rasterbase.LayerID]*rasterbase.Layer{}
+	for _, in := range l.Formula.Inputs {
+		if _, err := readInput(ctx, tx, in.Layer, read); err != nil {
+			return nil, fmt.Errorf("read the inputs of layer %d: %w", l.ID, internal(err))
+		}
+	}
+	return slices.Collect(maps.Values(read)), nil
 }
 
 // named reports whether a name is a layer's id or slug.

@@ -108,7 +108,9 @@ func (s *Server) readable(r *http.Request, c choice) (out listing, err error) {
 		// Rights are asked of what is told: it may have been made private since.
 		still, err := s.visible(ctx, who, []*rasterbase.Layer{k.layer})
 		if err == nil && len(still) > 0 {
-			err = s.tellTo(ctx, who, &k)
+			if err = s.complete(ctx, &k, false); err == nil {
+				err = s.tellTo(ctx, who, &k)
+			}
 		}
 		if err != nil {
 			return listing{}, err
@@ -118,7 +120,7 @@ func (s *Server) readable(r *http.Request, c choice) (out listing, err error) {
 			continue
 		}
 		out.layers = append(out.layers, k)
-		out.private = out.private || k.layer.Visibility == rasterbase.Private
+		out.private = out.private || k.private
 	}
 	return out, nil
 }
@@ -148,7 +150,7 @@ func (s *Server) readAll(ctx context.Context, layers []*rasterbase.Layer) (out [
 
 // tellTo notes whether somebody may change a layer, where they are told more then.
 func (s *Server) tellTo(ctx context.Context, who rasterbase.Principal, k *known) (err error) {
-	if k.parse != nil && k.parse.Error != "" {
+	if k.parse != nil && k.parse.Error != "" || k.unread != nil {
 		k.edits, err = s.mayEdit(ctx, who, k.layer)
 	}
 	return err
@@ -159,6 +161,16 @@ func (s *Server) withStatus(ctx context.Context, layers []*rasterbase.Layer, sta
 	err = s.view(ctx, func(tx store.Tx) error {
 		out = nil
 		for _, l := range layers {
+			if l.Formula != nil {
+				_, unread, err := readLayerFormula(ctx, tx, l)
+				if err != nil {
+					return err
+				}
+				if (known{formula: &formulaJSON{}, unread: unread}).state().Status == status {
+					out = append(out, l)
+				}
+				continue
+			}
 			p, err := tx.Parses().Latest(ctx, l.ID)
 			switch {
 			case errors.Is(err, store.ErrNotExist):
@@ -206,7 +218,7 @@ func (s *Server) showLayer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, out, who.Name != "" || k.layer.Visibility == rasterbase.Private)
+	return writeJSON(w, r, out, who.Name != "" || k.private)
 }
 
 // readLayer finds a layer that the sender may read.
@@ -215,6 +227,9 @@ func (s *Server) readLayer(r *http.Request, ref string) (k known, err error) {
 		k, err = read(r.Context(), tx, l)
 		return err
 	})
+	if err == nil {
+		err = s.complete(r.Context(), &k, true)
+	}
 	return k, err
 }
 

@@ -148,8 +148,8 @@ func (s *Server) layerLegendPicture(w http.ResponseWriter, r *http.Request) erro
 	}
 	l, err := s.resolve(r, asked{layer: ref, drawing: d})
 	if err != nil {
-		if k, also := s.readLayer(r, ref); also == nil && k.rev == nil && k.legend != nil && len(d.params) == 0 {
-			return s.writePictureOf(w, r, k.legend, nil, form, k.layer.Visibility == rasterbase.Private)
+		if k, also := s.readLayer(r, ref); also == nil && k.about == nil && k.legend != nil && len(d.params) == 0 {
+			return s.writePictureOf(w, r, k.legend, nil, form, k.private)
 		}
 		return err
 	}
@@ -157,7 +157,7 @@ func (s *Server) layerLegendPicture(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	return s.writePicture(w, r, shown, o, form, l.private || hidden)
+	return s.writePicture(w, r, shown, o, form, l.hidden || hidden)
 }
 
 // shown is what explains the colours of a layer's tiles.

@@ -58,9 +58,9 @@ func (s *Server) legend(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		isPrivate = isPrivate || k.layer.Visibility == rasterbase.Private
-		if k.rev != nil && len(k.rev.Bands) > 0 {
-			band = &k.rev.Bands[0]
+		isPrivate = isPrivate || k.private
+		if k.about != nil && len(k.about.Bands) > 0 {
+			band = &k.about.Bands[0]
 			lg = legend.Fit(lg, band.Min, band.Max)
 		}
 	}
@@ -87,7 +87,7 @@ func (s *Server) layerLegend(w http.ResponseWriter, r *http.Request) error {
 		return rasterbase.Errorf(rasterbase.NotFound, "layer %d has no legend: it is drawn in its own colours, in one for each value, or in grey", k.layer.ID).
 			WithHint("legend.png?layer=%d shows them", k.layer.ID).WithField("layer")
 	}
-	return writeLegend(w, r, k.legend, k.layer.Visibility == rasterbase.Private)
+	return writeLegend(w, r, k.legend, k.private)
 }
 
 func layerOfQuery(q url.Values) (string, error) {
@@ -179,13 +179,16 @@ func (s *Server) bandOf(r *http.Request, ref string, number int) (known, rasterb
 	if err != nil {
 		return k, rasterbase.Band{}, err
 	}
-	if k.rev == nil {
+	if k.unread != nil {
+		return k, rasterbase.Band{}, blame(k.unread, "layer")
+	}
+	if k.about == nil {
 		err := s.view(r.Context(), func(tx store.Tx) error { return blame(coverage.Unpublished(r.Context(), tx, k.layer), "layer") })
 		return k, rasterbase.Band{}, err
 	}
-	if number < 1 || number > len(k.rev.Bands) {
-		return k, rasterbase.Band{}, rasterbase.Errorf(rasterbase.Invalid, "layer %d has no band %d: it has %d", k.layer.ID, number, len(k.rev.Bands)).
+	if number < 1 || number > len(k.about.Bands) {
+		return k, rasterbase.Band{}, rasterbase.Errorf(rasterbase.Invalid, "layer %d has no band %d: it has %d", k.layer.ID, number, len(k.about.Bands)).
 			WithHint("bands count from 1").WithField("band")
 	}
-	return k, k.rev.Bands[number-1], nil
+	return k, k.about.Bands[number-1], nil
 }

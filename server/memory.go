@@ -1,7 +1,7 @@
 package server
 
 import (
-	"net/http"
+	"context"
 	"slices"
 
 	"github.com/rasterbase/rasterbase"
@@ -61,18 +61,14 @@ func rememberedCost(key string, m *remembered) int64 {
 // shared with other requests and must not be changed; it is the same pointers as
 // long as they are remembered. Auth is asked each time. With again nothing that is
 // remembered counts, as after the tiles of a revision were found to be gone.
-func (s *Server) look(r *http.Request, ref, legendRef string, again bool) (*rasterbase.Layer, *rasterbase.Legend, error) {
-	who, err := s.principal(r)
-	if err != nil {
-		return nil, nil, err
-	}
+func (s *Server) look(ctx context.Context, who rasterbase.Principal, ref, legendRef string, again bool) (*rasterbase.Layer, *rasterbase.Legend, error) {
 	// It is asked before anything is read: a change that is made meanwhile makes
 	// another generation.
 	now, known := s.memory.generation()
 	key := ref + "\x00" + legendRef
 	if known && !again {
 		if kept := s.memory.get(key, now); kept != nil {
-			l, err := s.choose(r.Context(), who, ref, kept.layers)
+			l, err := s.choose(ctx, who, ref, kept.layers)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -82,11 +78,11 @@ func (s *Server) look(r *http.Request, ref, legendRef string, again bool) (*rast
 		}
 	}
 	var lg *rasterbase.Legend
-	l, all, err := s.read(r, who, ref, func(tx store.Tx, l *rasterbase.Layer) (err error) {
-		if l.Published == 0 {
-			return blame(coverage.Unpublished(r.Context(), tx, l), "layer")
+	l, all, err := s.read(ctx, who, ref, func(tx store.Tx, l *rasterbase.Layer) (err error) {
+		if l.Published == 0 && l.Formula == nil {
+			return blame(coverage.Unpublished(ctx, tx, l), "layer")
 		}
-		lg, err = findLegend(r.Context(), tx, l, legendRef)
+		lg, err = findLegend(ctx, tx, l, legendRef)
 		return err
 	})
 	if err != nil {
@@ -96,4 +92,23 @@ func (s *Server) look(r *http.Request, ref, legendRef string, again bool) (*rast
 		s.memory.kept.put(key, &remembered{generation: now, layers: all, of: l, legend: lg})
 	}
 	return l, lg, nil
+}
+
+// lookLegend finds a legend by id or title, with the memory of look.
+func (s *Server) lookLegend(ctx context.Context, ref string, again bool) (lg *rasterbase.Legend, err error) {
+	now, known := s.memory.generation()
+	key := "\x00\x00" + ref // of no layer
+	if known && !again {
+		if kept := s.memory.get(key, now); kept != nil {
+			return kept.legend, nil
+		}
+	}
+	err = s.view(ctx, func(tx store.Tx) (err error) {
+		lg, err = store.FindLegend(ctx, tx, ref)
+		return blame(err, "legend")
+	})
+	if err == nil && known {
+		s.memory.kept.put(key, &remembered{generation: now, legend: lg})
+	}
+	return lg, err
 }

@@ -35,6 +35,7 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: tagLayers, Description: "Raster data sets with the settings asked for"},
 			{Name: tagParses, Description: "Reading the source of a layer, and what came of it"},
 			{Name: tagLegends, Description: "The colours of values, the meanings that they share, and the colormaps that people keep for themselves"},
+			{Name: tagExports, Description: "Files of layers and formulas that are made in the background"},
 			{Name: tagServer, Description: "The jobs in the background, and who asks"},
 		},
 		Components: &huma.Components{
@@ -51,6 +52,7 @@ const (
 	tagLayers  = "layers"
 	tagParses  = "parses"
 	tagLegends = "legends"
+	tagExports = "exports"
 	tagServer  = "server"
 )
 

@@ -9,12 +9,14 @@ import (
 	"hash/fnv"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"net/url"
 	"path"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
 )
 
 // The page's own files, and the bundle that `make assets` builds from the lock
@@ -109,12 +111,20 @@ type pageData struct {
 
 type layerData struct {
 	ID          rasterbase.LayerID `json:"id"`
+	Name        string             `json:"name"`
+	Bands       []bandData         `json:"bands"`
 	Tiles       string             `json:"tiles"`
 	Bounds      [4]float64         `json:"bounds"`
 	MaxZoom     int                `json:"maxZoom"`
 	TileSize    int                `json:"tileSize"`
 	Attribution string             `json:"attribution"`
 	Visible     bool               `json:"visible"`
+}
+
+// bandData is what the formula panel shows of a band.
+type bandData struct {
+	Name string  `json:"name"`           // empty: it has none
+	Mean float64 `json:"mean,omitempty"` // of its valid pixels
 }
 
 // mapPage answers the page with the map and the list of layers, the newest
@@ -131,8 +141,8 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	root := s.root(r)
 	for _, k := range found.layers {
-		data, st, err := s.layerData(r.Context(), k)
-		view := k.view(root, st)
+		data, drawn, err := s.layerData(r.Context(), k)
+		view := k.view(root, drawn)
 		switch {
 		case err != nil:
 			s.c.Log.WarnContext(r.Context(), "a layer is left off the map", "layer", k.layer.ID, "error", err)
@@ -151,30 +161,55 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 	return answer{contentType: "text/html; charset=utf-8", body: body.Bytes(), private: found.private}.write(w, r)
 }
 
+// drawnLayer is how a layer with map tiles is drawn, and what.
+type drawnLayer struct {
+	style *style
+	coverage.Description
+}
+
 // layerData is what the script needs of a layer and how it is drawn; both are
 // nil for a layer without map tiles.
-func (s *Server) layerData(ctx context.Context, k known) (*layerData, *style, error) {
+func (s *Server) layerData(ctx context.Context, k known) (*layerData, *drawnLayer, error) {
 	if !k.drawable() {
 		return nil, nil, nil
 	}
-	cov, err := s.open(ctx, k.layer)
+	sub, err := s.open(ctx, k.layer, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := s.styleOf(cov, k.legend, s.plain, false)
+	st, err := s.styleOf(ctx, sub, k.legend, s.plain, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	b := clip(k.rev.Bounds)
+	d := sub.cov.Describe()
+	b := clip(d.Bounds)
+	name := k.layer.Name
+	if name == "" {
+		name = k.layer.Slug
+	}
 	return &layerData{
 		ID:          k.layer.ID,
+		Name:        name,
+		Bands:       bandsOf(d.Bands),
 		Tiles:       tilePath(k.layer.ID, "png", url.Values{"v": {st.version}}),
 		Bounds:      [4]float64{b.West, b.South, b.East, b.North},
-		MaxZoom:     k.rev.MaxZoom,
-		TileSize:    k.rev.TileSize,
+		MaxZoom:     d.MaxZoom,
+		TileSize:    d.TileSize,
 		Attribution: strings.TrimSpace(k.layer.Attribution),
-	}, st, nil
+	}, &drawnLayer{st, d}, nil
+}
+
+// bandsOf are a layer's bands as the formula panel shows them.
+func bandsOf(bands []rasterbase.Band) []bandData {
+	out := make([]bandData, len(bands))
+	for i, b := range bands {
+		out[i].Name = strings.TrimSpace(b.Description)
+		if !math.IsNaN(b.Mean) && !math.IsInf(b.Mean, 0) {
+			out[i].Mean = b.Mean
+		}
+	}
+	return out
 }
 
 // drawable reports whether there are map tiles.
-func (k known) drawable() bool { return k.rev != nil && k.rev.HasPyramid }
+func (k known) drawable() bool { return k.about != nil && k.about.HasPyramid }

@@ -64,8 +64,8 @@ const (
 	firstShow = 8
 )
 
-// view prepares a layer for the page. The style is nil when it is not drawn.
-func (k known) view(root string, st *style) layerView {
+// view prepares a layer for the page; drawn is nil when it is not drawn.
+func (k known) view(root string, drawn *drawnLayer) layerView {
 	l := k.layer
 	v := layerView{
 		ID: l.ID, Name: l.Name, FileName: l.Source.Name, Description: l.Description,
@@ -75,23 +75,25 @@ func (k known) view(root string, st *style) layerView {
 		v.Name = l.Slug
 	}
 	v.status(k.state(), k.rev != nil)
-	if st == nil {
+	if drawn == nil {
 		if k.rev != nil && v.Status == "" {
 			v.Status = "parsed without map tiles"
 		}
 		return v
 	}
 	v.Shown = true
-	v.Datatype, v.MaxZoom, v.Bands = k.rev.Datatype, k.rev.MaxZoom, len(k.rev.Bands)
-	v.Pixels = thousands(k.rev.Grid.Width) + " × " + thousands(k.rev.Grid.Height)
+	v.Datatype, v.MaxZoom, v.Bands = drawn.Datatype, drawn.MaxZoom, len(drawn.Bands)
+	if drawn.BaseError == nil {
+		v.Pixels = thousands(drawn.Grid.Width) + " × " + thousands(drawn.Grid.Height)
+	}
 	v.TilePath = tilePath(l.ID, "png", nil)
 	v.TileURL = root + "/" + v.TilePath
 	if k.legend != nil {
 		v.LegendPath = legendPath(k.legend.ID)
 	}
 	v.PicturePath = fmt.Sprintf("legend.png?layer=%d", l.ID)
-	v.Legend = k.legendView(st)
-	v.Colors = st.colormap != nil
+	v.Legend = k.legendView(drawn)
+	v.Colors = drawn.style.colormap != nil
 	return v
 }
 
@@ -116,14 +118,15 @@ func (v *layerView) status(p parseJSON, published bool) {
 }
 
 // legendView explains the colours that the tiles have.
-func (k known) legendView(st *style) *legendView {
+func (k known) legendView(drawn *drawnLayer) *legendView {
+	st := drawn.style
 	v := &legendView{Key: strconv.FormatInt(int64(k.layer.ID), 10)}
 	if st.colormap == nil {
 		v.Note = "In its own colours"
 		return v
 	}
-	band := k.rev.Bands[0]
-	if n := len(k.rev.Bands); n > 1 {
+	band := drawn.Bands[0]
+	if n := len(drawn.Bands); n > 1 {
 		v.Band = fmt.Sprintf("band 1 of %d", n)
 		if text := strings.TrimSpace(band.Description); text != "" {
 			v.Band += ": " + text
@@ -138,14 +141,14 @@ func (k known) legendView(st *style) *legendView {
 		if st.legend.Title != k.layer.Name {
 			v.Title = st.legend.Title
 		}
-	case band.Count == 0:
+	case band.Count == 0 && k.rev != nil:
 		v.Note = "No valid pixels"
-	case band.Min == band.Max:
+	case band.Min == band.Max && k.rev != nil:
 		v.Note = "Every pixel is " + measure(band, band.Min)
 	default:
 		v.Gradient = []stopView{{"0", "#000000", "1"}, {"1", "#ffffff", "1"}}
 		v.Low, v.High, v.Unit = number(unscaled(band, st.grey.low)), number(unscaled(band, st.grey.high)), band.Unit
-		if st.grey.cut {
+		if st.grey.cut && k.rev != nil {
 			v.Cut = fmt.Sprintf("The range of nearly all pixels; values reach from %s to %s",
 				number(unscaled(band, band.Min)), measure(band, band.Max))
 		}

@@ -37,8 +37,9 @@ type drawing struct {
 	terrain     terrainParameters
 	aggregation bool
 
-	inputs []input // of /algebra
-	alpha  bool    // of /algebra
+	inputs  []input // of /algebra
+	alpha   bool    // of /algebra
+	formula string  // over the inputs, or over the bands of the layer; empty: none
 
 	version string     // v=
 	params  url.Values // what was asked for, one spelling for each meaning
@@ -205,7 +206,7 @@ func (d *drawing) read(to route, name string, values []string) error {
 		return err
 	}
 	for _, v := range values {
-		if len(v) > maxParameter && name != "colormap" && readers[name] != nil {
+		if len(v) > maxParameter && name != "colormap" && name != "formula" && readers[name] != nil {
 			return rasterbase.Errorf(rasterbase.Invalid, "%s has %d bytes", name, len(v)).
 				WithHint("at most %d are read", maxParameter).WithField(name)
 		}
@@ -230,11 +231,10 @@ func (d *drawing) read(to route, name string, values []string) error {
 // unfollowed tells of parameters that change pictures elsewhere, or on other routes.
 func unfollowed(to route, name string) error {
 	unknown := []string{"expression", "color_formula", "nodata", "buffer"}
-	other := []string{"scale", "layers", "formula"}
+	other := []string{"scale", "layers", "grid"}
 	hint := "leave it out"
 	if to == algebraRoute {
-		other = []string{"legend", "store", "colormap", "colormap_name", "entries", "bidx", "algorithm", "algorithm_params", "aggregation"}
-		hint = "leave it out: three bands have their own colours"
+		other = nil
 	}
 	if slices.Contains(unknown, name) || slices.Contains(other, name) || strings.HasPrefix(name, "enhance_") && readers[name] == nil {
 		return rasterbase.Errorf(rasterbase.Invalid, "this version draws no %s by %.40q", to, name).WithHint("%s", hint).WithField(name)

@@ -89,7 +89,7 @@ func TestMistakesInParametersAreTold(t *testing.T) {
 		{"algorithm_params=%7B%7D", "algorithm_params"},
 		{"store=somewhere&legend=Cover", "store"},
 		{"store=session", "store"},
-		{"formula=x*2", "formula"},
+		{"formula=y*2", "formula"},
 		{"expression=b1", "expression"},
 		{"nodata=0", "nodata"},
 		{"color_formula=gamma", "color_formula"},

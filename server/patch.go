@@ -91,6 +91,7 @@ type layerPatchBody struct {
 	Legend      opt[legendReference] `json:"legend,omitzero" doc:"Id or title of a legend; null: none"`
 	Settings    opt[settingsBody]    `json:"settings,omitzero" doc:"What differs from these makes the layer be parsed anew; null: all of them are taken back"`
 	Source      opt[sourceBody]      `json:"source,omitzero" doc:"Replaces the file, and makes the layer be parsed anew"`
+	Formula     opt[formulaBody]     `json:"formula,omitzero" doc:"Of a layer that is made of others"`
 }
 
 // newLayerBody is a layer to be made. Its members are those of layerPatchBody.
@@ -103,7 +104,8 @@ type newLayerBody struct {
 	Visibility  opt[visibilityText]  `json:"visibility,omitzero" doc:"Without it the server's default is taken"`
 	Legend      opt[legendReference] `json:"legend,omitzero" doc:"Id or title of a legend"`
 	Settings    opt[settingsBody]    `json:"settings,omitzero"`
-	Source      opt[sourceBody]      `json:"source,omitzero" required:"true"`
+	Source      opt[sourceBody]      `json:"source,omitzero" doc:"What the layer is parsed from; needed unless a formula is given"`
+	Formula     opt[formulaBody]     `json:"formula,omitzero" doc:"Makes the layer of other ones, in place of a source. Its datatype is told from the formula unless it is given; it takes no other settings"`
 }
 
 // settingsBody are the settings of a layer that are given.
@@ -159,7 +161,8 @@ func (l *legendReference) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*string)(l))
 }
 
-// apply changes a layer as the patch says, but for its legend and its source.
+// apply changes a layer as the patch says, but for its legend, its source and
+// its formula.
 func (p layerPatchBody) apply(l *rasterbase.Layer) error {
 	p.Name.to(&l.Name)
 	p.Slug.to(&l.Slug)

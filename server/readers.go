@@ -43,6 +43,7 @@ var readers = map[string]reader{
 	"algorithm_params":   readAlgorithmParams,
 	"layers":             readLayers,
 	"formula":            readFormula,
+	"grid":               readGrid,
 }
 
 // invalid is the error of a parameter that is not as it should be; read names it.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/legend"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -15,22 +14,22 @@ import (
 // resolved is a layer as one request sees it: its row, the revision that is
 // published now, and how it is drawn.
 type resolved struct {
-	layer   *rasterbase.Layer
-	cov     *coverage.Layer
-	legend  *rasterbase.Legend // that the request names, or else the layer's own; nil: none
-	style   *style
-	private bool // no cache may keep it
+	layer *rasterbase.Layer // of a formula that no layer has: one with its name alone
+	*subject
+	legend *rasterbase.Legend // that the request names, or else the layer's own; nil: none
+	style  *style
+	hidden bool // no cache may keep it
 }
 
 // asked is what one request asks of a layer's pictures.
 type asked struct {
-	layer string // id, slug or file name
+	layer string // id, slug or file name; empty: the drawing has an expression
 	*drawing
 	values bool // not colours
 	again  bool // nothing that is remembered counts
 }
 
-// resolve finds a layer that has tiles, with the style that is asked for.
+// resolve finds a layer, or the layers of a formula, with the style that is asked for.
 func (s *Server) resolve(r *http.Request, a asked) (*resolved, error) {
 	own, err := s.ownColormap(r, a.drawing)
 	if err != nil {
@@ -40,18 +39,54 @@ func (s *Server) resolve(r *http.Request, a asked) (*resolved, error) {
 	if !a.personal {
 		legendRef = a.drawing.legend
 	}
-	out := &resolved{}
-	if out.layer, out.legend, err = s.look(r, a.layer, legendRef, a.again); err != nil {
+	who, err := s.principal(r)
+	if err != nil {
 		return nil, err
 	}
-	out.private = a.personal || out.layer.Visibility == rasterbase.Private
-	if out.cov, err = s.open(r.Context(), out.layer); err != nil {
+	out, err := s.locate(r.Context(), who, a, legendRef)
+	if err != nil {
 		return nil, err
 	}
-	if out.style, err = s.styleOf(out.cov, inForce(out.legend, own, a.drawing), a.drawing, a.values); err != nil {
+	out.hidden = out.hidden || a.personal
+	if out.style, err = s.styleOf(r.Context(), out.subject, inForce(out.legend, own, a.drawing), a.drawing, a.values); err != nil {
 		return nil, s.blameLegend(err, out, a.drawing)
 	}
 	return out, nil
+}
+
+// locate finds what is drawn, for somebody, and the legend that is named or else the
+// layer's own.
+func (s *Server) locate(ctx context.Context, who rasterbase.Principal, a asked, legendRef string) (out *resolved, err error) {
+	out = &resolved{}
+	if a.layer == "" {
+		e, err := s.readExpression(a.params)
+		if err != nil {
+			return nil, err
+		}
+		o, err := s.openExpression(ctx, who, e, a.again)
+		if err != nil {
+			return nil, err
+		}
+		out.layer, out.subject, out.hidden = &rasterbase.Layer{Name: e.text}, o.subject, o.private
+		if legendRef != "" {
+			out.legend, err = s.lookLegend(ctx, legendRef, a.again)
+		}
+		return out, err
+	}
+	if out.layer, out.legend, err = s.look(ctx, who, a.layer, legendRef, a.again); err != nil {
+		return nil, err
+	}
+	if out.subject, err = s.open(ctx, out.layer, a.again); err != nil {
+		return nil, err
+	}
+	out.hidden = out.layer.Visibility == rasterbase.Private || out.subject.private
+	if a.formula != "" {
+		out.subject, err = s.overBands(ctx, out.subject, a.formula, a.again)
+		if legendRef == "" {
+			out.legend = nil // explains the layer's values, not what is made of them
+		}
+	}
+	return out, err
 }
 
 // inForce is the legend that colours: the one given or named, or else the layer's
@@ -128,19 +163,6 @@ func (s *Server) ownColormap(r *http.Request, d *drawing) (*rasterbase.Legend, e
 
 // colormapCost is the memory that a colormap takes, roughly.
 func colormapCost(key string, _ *rasterbase.Legend) int64 { return 1000 + 10*int64(len(key)) }
-
-// open gives the coverage of the layer's published revision.
-func (s *Server) open(ctx context.Context, l *rasterbase.Layer) (*coverage.Layer, error) {
-	if cov, ok := s.coverages.get(l.Published); ok && l.Published != 0 {
-		return cov, nil
-	}
-	cov, err := coverage.Open(ctx, s.c.Store, l.ID)
-	if err != nil {
-		return nil, err
-	}
-	s.coverages.put(cov.Revision().ID, cov)
-	return cov, nil
-}
 
 // findLegend gives the legend asked for, or the layer's own, which may be none.
 func findLegend(ctx context.Context, tx store.Tx, l *rasterbase.Layer, ref string) (*rasterbase.Legend, error) {

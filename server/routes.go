@@ -30,15 +30,24 @@ func (s *Server) routes() *http.ServeMux {
 		"GET /favicon.ico":                  s.favicon,
 		"GET /tiles/{layer}/{z}/{x}/{file}": s.tile, // file is {y}.png, {y}@2x.webp ...
 		"GET /algebra/{z}/{x}/{file}":       s.algebraTile,
+		"GET /algebra/tilejson.json":        s.algebraTileJSON,
 		"GET /layers":                       s.listLayers,
 		"GET /layers/{layer}":               s.showLayer,
 		"GET /layers/{layer}/tilejson.json": s.tileJSON,
+		"GET /layers/{layer}/source":        s.sourceFile,
+		"GET /layers/{layer}/source/{file}": s.sourceFile,
+		"GET /pixel/{x}/{y}":                s.pixel,
+		"POST /pixel":                       s.points,
+		"GET /profile":                      s.profile,
+		"POST /profile":                     s.profile,
 		"GET /legend":                       s.layerLegend, // ?layer=
 		"GET /legend/{legend}":              s.legend,      // {id or title}, with .json, .csv ...
 		"GET /legend.png":                   s.layerLegendPicture,
 		"GET /legend.svg":                   s.layerLegendPicture,
 		"GET /colormaps":                    s.listColormaps,
 		"GET /colormaps/{name}":             s.showColormap, // {name}, with .png or .svg
+		"GET /export":                       s.export,
+		"POST /export":                      s.export,
 		"GET /healthz":                      s.healthy,
 		"GET /readyz":                       s.ready,
 		"/":                                 s.unknown,

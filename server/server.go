@@ -20,10 +20,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/algebra"
 	"github.com/rasterbase/rasterbase/crs"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -61,6 +62,11 @@ type Config struct {
 	// CompressMethod is how tiles that are GeoTIFFs are compressed, by the names of
 	// [render.TIFFOptions]; empty: they are not.
 	CompressMethod string
+	// Formula bounds the formulas of requests and of layers; its Names and Reductions
+	// do not count.
+	Formula algebra.Options
+	// MaxFormulaLayers is how many bands of layers a request may give names to; 0: 32.
+	MaxFormulaLayers int
 	// MaxDrawing is how many tiles are drawn at the same time; the others wait.
 	// 0: twice GOMAXPROCS.
 	MaxDrawing int
@@ -111,6 +117,34 @@ type Config struct {
 	// the system's temporary folder.
 	WorkDir string
 
+	// ExportMaxPixels is how many pixels an export has at most, width times height;
+	// 0: [DefaultExportPixels].
+	ExportMaxPixels int64
+	// ExportMaxTiles is how many tiles a tile set has at most; 0:
+	// [DefaultExportTiles].
+	ExportMaxTiles int64
+	// ExportRequestPixels is how many pixels are made in the request that asks for
+	// them; larger exports are made in the background. 0:
+	// [DefaultRequestPixels].
+	ExportRequestPixels int64
+	// ExportExpiry is how long an export that was made in the background can be
+	// fetched; 0: [DefaultExportExpiry].
+	ExportExpiry time.Duration
+	// ExportsPerOwner is how many exports somebody may have waiting or running in
+	// the background; 0: [DefaultExportsPerOwner].
+	ExportsPerOwner int
+	// Recompress packs the GeoTIFF at from anew into the file to, with a
+	// compression that GDAL alone has; nil: such exports are refused.
+	Recompress func(ctx context.Context, from, to, compression string) error
+
+	// MaxPerClient is how many requests that compute are worked on at once for one
+	// client; others wait a moment, and are refused then. 0: [DefaultPerClient],
+	// negative: any number.
+	MaxPerClient int
+	// MaxPoints is how many points can be looked up in one request; 0:
+	// [DefaultMaxPoints].
+	MaxPoints int
+
 	// Observer is told what the server does, for metrics; nil: nobody.
 	Observer Observer
 	// Metrics answers GET /metrics to those who may manage the server; nil:
@@ -145,11 +179,13 @@ type Server struct {
 	mux     *http.ServeMux
 	handler http.Handler
 
-	memory    *memory
-	refs      *lru[string, rasterbase.LayerID]
-	coverages *lru[rasterbase.RevisionID, *coverage.Layer]
-	tiles     *lru[string, picture] // by ETag
-	flights   flights[picture]
+	memory   *memory
+	refs     *lru[string, rasterbase.LayerID]
+	subjects *lru[string, *keptSubject]
+	inputs   *lru[rasterbase.LayerID, *keptInputs]
+	samples  flights[rasterbase.Band]
+	tiles    *lru[string, picture] // by ETag
+	flights  flights[picture]
 
 	// What follows from the text of a query, a legend or a colormap alone is
 	// remembered whatever is cached: it is never stale.
@@ -162,8 +198,11 @@ type Server struct {
 
 	uploading uploading
 	drawing   chan struct{} // holds one for each tile that is being drawn
-	previews  atOnce        // that are being made
-	parsing   atOnce        // requests that work on parses
+	admission *admission
+	previews  atOnce // that are being made
+	exporting atOnce // exports that are made in requests
+	exports   func() (*Exporter, error)
+	parsing   atOnce // requests that work on parses
 	page      *page
 
 	patterns    []string // of all routes
@@ -205,13 +244,20 @@ func New(c Config) (*Server, error) {
 	if c.TileSize == 0 {
 		c.TileSize = 256
 	}
+	if c.MaxFormulaLayers <= 0 {
+		c.MaxFormulaLayers = 32
+	}
+	if c.MaxPoints <= 0 {
+		c.MaxPoints = DefaultMaxPoints
+	}
 	if c.CORSOrigins == nil {
 		c.CORSOrigins = []string{"*"}
 	}
 	s := &Server{
 		c:         c,
 		refs:      newLRU[string, rasterbase.LayerID](4096, nil),
-		coverages: newLRU[rasterbase.RevisionID, *coverage.Layer](1024, nil),
+		subjects:  newLRU[string](subjectMemory, subjectCost),
+		inputs:    newLRU[rasterbase.LayerID, *keptInputs](1024, nil),
 		tiles:     newLRU[string](c.TileCache, pictureCost),
 		plain:     &drawing{},
 		drawings:  newLRU[string](drawingMemory, drawingCost),
@@ -219,11 +265,14 @@ func New(c Config) (*Server, error) {
 		styles:    newLRU[string](styleMemory, styleCost),
 		styleRefs: newLRU[styleRef](styleRefMemory, styleRefCost),
 		drawing:   make(chan struct{}, c.MaxDrawing),
+		admission: newAdmission(c.MaxPerClient),
 		previews:  make(atOnce, maxPreviews),
 		parsing:   make(atOnce, maxParsing),
+		exporting: make(atOnce, maxExporting),
 
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
+	s.exports = sync.OnceValues(func() (*Exporter, error) { return NewExporter(c) })
 	s.cacheControl = fmt.Sprintf("public, max-age=%d", int(c.CacheTimeout.Seconds()))
 	s.running, s.stop = context.WithCancel(context.Background())
 	s.memory = newMemory(c.Store.Catalog(), c.CacheTimeout < 0)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -12,7 +13,6 @@ import (
 	"weak"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/legend"
 	"github.com/rasterbase/rasterbase/render"
 )
@@ -41,7 +41,7 @@ type style struct {
 // make as many queries as they like. Two are equal only if they were made of the
 // same things, though these are gone by now.
 type styleRef struct {
-	cov    weak.Pointer[coverage.Layer]
+	of     weak.Pointer[subject]
 	legend weak.Pointer[rasterbase.Legend]
 	d      weak.Pointer[drawing]
 	values bool
@@ -92,6 +92,7 @@ func legendCost(lg *rasterbase.Legend) int64 {
 
 // What is remembered of styles and queries, in bytes.
 const (
+	subjectMemory  = 8 << 20
 	styleMemory    = 64 << 20
 	styleRefMemory = 4 << 20
 	drawingMemory  = 16 << 20
@@ -100,17 +101,23 @@ const (
 // styleOf gives the style of a revision under a legend, for pictures or for a
 // GeoTIFF's values. Styles are remembered by what is in them, since compiling a
 // legend takes longer than drawing a tile.
-func (s *Server) styleOf(cov *coverage.Layer, lg *rasterbase.Legend, d *drawing, values bool) (*style, error) {
-	ref := styleRef{weak.Make(cov), weak.Make(lg), weak.Make(d), values}
+func (s *Server) styleOf(ctx context.Context, sub *subject, lg *rasterbase.Legend, d *drawing, values bool) (*style, error) {
+	ref := styleRef{weak.Make(sub), weak.Make(lg), weak.Make(d), values}
 	tag, ok := s.styleRefs.get(ref)
 	if !ok {
-		tag = s.styleTag(cov, lg, d, values)
+		tag = s.styleTag(sub, lg, d, values)
 		s.styleRefs.put(ref, tag)
 	}
 	st, ok := s.styles.get(tag)
 	if !ok {
-		var err error
-		if st, err = newStyle(cov.Revision(), lg, d, values); err != nil {
+		rev, err := sub.rev, error(nil)
+		if spreads(lg, d, values) {
+			rev, err = s.statistics(ctx, sub)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if st, err = newStyle(rev, lg, d, values); err != nil {
 			return nil, err
 		}
 		st.tag, st.version = tag, tag[:11]
@@ -119,11 +126,22 @@ func (s *Server) styleOf(cov *coverage.Layer, lg *rasterbase.Legend, d *drawing,
 	return st, nil
 }
 
+// spreads reports whether the colours depend on which values there are.
+func spreads(lg *rasterbase.Legend, d *drawing, values bool) bool {
+	switch {
+	case values, d.algorithm != "":
+		return false
+	case lg == nil:
+		return d.rescale == nil
+	}
+	return lg.Gradient != nil && d.rescale == nil
+}
+
 // styleTag names a style. Nobody can make another one of the same name, so that
 // what is asked of one picture cannot change another.
-func (s *Server) styleTag(cov *coverage.Layer, lg *rasterbase.Legend, d *drawing, values bool) string {
+func (s *Server) styleTag(sub *subject, lg *rasterbase.Legend, d *drawing, values bool) string {
 	h := sha256.New()
-	writeTexts(h, s.c.Version, cov.Version(), d.key)
+	writeTexts(h, s.c.Version, sub.version, d.key)
 	if values {
 		writeTexts(h, "values", s.compression(d))
 	}
@@ -174,11 +192,11 @@ func hashLegend(h hash.Hash, lg *rasterbase.Legend) {
 // them, three bands as red, green and blue, or one band in colours.
 func newStyle(rev *rasterbase.Revision, lg *rasterbase.Legend, d *drawing, values bool) (*style, error) {
 	if len(rev.Bands) == 0 {
-		return nil, fmt.Errorf("revision %d has no bands", rev.ID)
+		return nil, fmt.Errorf("%s has no bands", nameOf(rev))
 	}
 	for _, b := range d.bands {
 		if b >= len(rev.Bands) {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "layer %d has no band %d: it has %d", rev.Layer, b+1, len(rev.Bands)).
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "%s has no band %d: it has %d", nameOf(rev), b+1, len(rev.Bands)).
 				WithHint("bands count from 1").WithField("bidx")
 		}
 	}

@@ -131,15 +131,24 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return s.resolvedTile(w, r, p, asked{layer: r.PathValue("layer"), drawing: d})
+}
+
+// resolvedTile answers a tile of a layer or a formula.
+func (s *Server) resolvedTile(w http.ResponseWriter, r *http.Request, p tilePlace, a asked) error {
+	d := a.drawing
+	a.values = p.format == render.TIFF
 	return s.answerTile(w, r, d.version, func(again bool) (sheet, error) {
-		l, err := s.resolve(r, asked{layer: r.PathValue("layer"), drawing: d, values: p.format == render.TIFF, again: again})
+		a.again = again
+		l, err := s.resolve(r, a)
 		if err != nil {
 			return sheet{}, err
 		}
-		size := d.size(l.cov.Revision().TileSize, p.double)
+		size := d.size(l.rev.TileSize, p.double)
 		return sheet{
-			etag: tileTag(l.style.tag, p, size), version: l.style.version, private: l.private, format: p.format, size: size,
-			draw: func(ctx context.Context) (picture, error) { return s.draw(ctx, l, d, p, size) },
+			etag: tileTag(l.style.tag, p, size), version: l.style.version, private: l.hidden, format: p.format, size: size,
+			computes: l.formula != nil,
+			draw:     func(ctx context.Context) (picture, error) { return s.draw(ctx, l, d, p, size) },
 		}, nil
 	})
 }
@@ -151,7 +160,9 @@ type sheet struct {
 	private bool
 	format  render.Format
 	size    int
-	draw    func(context.Context) (picture, error)
+	// computes says that drawing it is work that each client gets so much of.
+	computes bool
+	draw     func(context.Context) (picture, error)
 }
 
 // picture is a tile that was drawn.
@@ -171,6 +182,9 @@ func pictureCost(etag string, p picture) int64 {
 func (s *Server) answerTile(w http.ResponseWriter, r *http.Request, version string, prepare func(again bool) (sheet, error)) error {
 	for attempt := 0; ; attempt++ {
 		t, err := prepare(attempt > 0)
+		if errors.Is(err, store.ErrRevisionGone) && attempt == 0 {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -181,7 +195,7 @@ func (s *Server) answerTile(w http.ResponseWriter, r *http.Request, version stri
 			s.observeTile("client")
 			return nil
 		}
-		p, from, err := s.encoded(r.Context(), t.etag, t.draw)
+		p, from, err := s.admitted(r, t)
 		if errors.Is(err, store.ErrRevisionGone) && attempt == 0 {
 			continue
 		}
@@ -192,6 +206,22 @@ func (s *Server) answerTile(w http.ResponseWriter, r *http.Request, version stri
 		s.sendPicture(w, r, t, p)
 		return nil
 	}
+}
+
+// admitted gives an encoded tile; one that has to be computed waits for the client's
+// turn.
+func (s *Server) admitted(r *http.Request, t sheet) (p picture, from string, err error) {
+	if p, ok := s.tiles.get(t.etag); ok {
+		return p, "cache", nil
+	}
+	if t.computes {
+		release, err := s.admitWork(r)
+		if err != nil {
+			return p, "", err
+		}
+		defer release()
+	}
+	return s.encoded(r.Context(), t.etag, t.draw)
 }
 
 func (s *Server) sendPicture(w http.ResponseWriter, r *http.Request, t sheet, p picture) {

@@ -33,6 +33,7 @@ type cli struct {
 	Legends   legendsCmd `cmd:"" help:"List, show, import and export legends."`
 	Tile      tileCmd    `cmd:"" help:"Write one map tile as an image."`
 	Pixel     pixelCmd   `cmd:"" help:"Print a layer's value at a place."`
+	Export    exportCmd  `cmd:"" help:"Write the pixels of a layer or a formula to a file."`
 	Users     usersCmd   `cmd:"" help:"List, add, change and delete users."`
 	Tokens    tokensCmd  `cmd:"" help:"List, make and delete the tokens that users' programs show."`
 	Jobs      jobsCmd    `cmd:"" help:"List and cancel background jobs."`

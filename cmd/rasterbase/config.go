@@ -36,6 +36,16 @@ type config struct {
 	AllowedPaths        []string
 	UploadExpiry        int // seconds
 	Compression         gdal.Compression
+	FormulaNodes        int
+	FormulaVariables    int
+	FormulaLayers       int
+	MaxPoints           int
+	MaxPerClient        int
+	ExportMaxPixels     int
+	ExportMaxTiles      int
+	ExportRequestPixels int
+	ExportExpiry        int // seconds
+	ExportsPerOwner     int
 	WebhookURL          string
 	WebhookSecret       string
 	MetricsAddr         string

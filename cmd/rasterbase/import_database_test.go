@@ -73,7 +73,7 @@ func TestATableIsImportedAsItsFile(t *testing.T) {
 	defer st.Close()
 	var pixels [2]*raster.Raster
 	for i := range pixels {
-		c, err := coverage.Open(t.Context(), st, rasterbase.LayerID(i+1))
+		c, err := coverage.OpenLayer(t.Context(), st, rasterbase.LayerID(i+1))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,9 @@ type layerDoc struct {
 	Checksum    string                `json:"checksum,omitempty"`
 	NoSource    bool                  `json:"no_source,omitempty"` // the file is not kept
 	Visibility  rasterbase.Visibility `json:"visibility"`
-	Legend      string                `json:"legend,omitempty"` // title
+	Legend      string                `json:"legend,omitempty"`   // title
+	Formula     *formulaDoc           `json:"formula,omitempty"`  // of a layer that is made of others
+	Datatype    rasterbase.Datatype   `json:"datatype,omitempty"` // of a formula; others have it in revision
 	Settings    rasterbase.Settings   `json:"settings"`
 	Status      rasterbase.Status     `json:"status"` // of the latest parse
 	Percent     float64               `json:"percent"`
@@ -85,6 +87,9 @@ func newLayerDoc(ctx context.Context, tx store.Tx, l *rasterbase.Layer) (*layerD
 		}
 		d.Legend = leg.Title
 	}
+	if l.Formula != nil {
+		return d, d.addFormula(ctx, tx, l.Formula)
+	}
 	p, err := tx.Parses().Latest(ctx, l.ID)
 	switch {
 	case err == nil:
@@ -122,7 +127,14 @@ func (a *app) printLayer(d *layerDoc) {
 	t.optional("description", d.Description)
 	t.optional("attribution", d.Attribution)
 	t.optional("licence", d.License)
-	t.optional("file", d.fileText())
+	if f := d.Formula; f != nil {
+		t.row("formula", f.Text)
+		t.row("layers", f.inputs())
+		t.optional("grid", f.Grid)
+		t.row("datatype", string(d.Datatype))
+	} else {
+		t.optional("file", d.fileText())
+	}
 	t.optional("subdataset", d.Settings.Subdataset)
 	t.row("legend", cmp.Or(d.Legend, "none"))
 	t.optional("visibility", string(d.Visibility))

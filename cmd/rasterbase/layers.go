@@ -17,7 +17,8 @@ import (
 type layersCmd struct {
 	List    layersListCmd    `cmd:"" default:"withargs" help:"List the layers."`
 	Show    layersShowCmd    `cmd:"" help:"Print all that is known of a layer."`
-	Set     layersSetCmd     `cmd:"" help:"Change a layer's texts, settings, legend or file."`
+	Make    layersMakeCmd    `cmd:"" help:"Make a layer of a formula over others."`
+	Set     layersSetCmd     `cmd:"" help:"Change a layer's texts, settings, legend, file or formula."`
 	Delete  layersDeleteCmd  `cmd:"" help:"Delete layers with their tiles and source files."`
 	Log     layersLogCmd     `cmd:"" help:"Print the log of a layer's latest parse."`
 	Cancel  layersCancelCmd  `cmd:"" help:"Stop a parse that runs or waits."`
@@ -35,6 +36,7 @@ Examples:
   rasterbase layers list --at 8.54,47.38
   rasterbase layers show landcover
   rasterbase layers set landcover name="Land cover" legend=NLCD
+  rasterbase layers make NDVI --formula "(b-a)/(b+a)" --layers a:3=scene,b:7=scene
   rasterbase layers delete 3 4`
 }
 
@@ -108,6 +110,10 @@ func (a *app) printLayers(docs []*layerDoc, tileSize int) {
 	t := newTable(a.stdout, headings...)
 	for _, d := range docs {
 		datatype, zoom, tiles := "-", "-", "-"
+		file := d.File
+		if d.Formula != nil {
+			datatype, file = string(d.Datatype), "formula: "+d.Formula.Text
+		}
 		status := d.statusText()
 		if r := d.Revision; r != nil {
 			datatype, tiles = string(r.Datatype), strconv.FormatInt(r.BaseTiles+r.PyramidTiles, 10)
@@ -124,7 +130,7 @@ func (a *app) printLayers(docs []*layerDoc, tileSize int) {
 		if d.NoSource {
 			status += ", no source"
 		}
-		row := []string{strconv.FormatInt(int64(d.ID), 10), d.Slug, datatype, zoom, tiles, status, d.File}
+		row := []string{strconv.FormatInt(int64(d.ID), 10), d.Slug, datatype, zoom, tiles, status, file}
 		if private {
 			row = slices.Insert(row, 6, string(d.Visibility))
 		}
@@ -167,7 +173,7 @@ type layersDeleteCmd struct {
 
 // Help is the longer text of "layers delete --help".
 func (*layersDeleteCmd) Help() string {
-	return `The tiles and the kept copy of the source file go too; the file that it was imported from stays.
+	return `The tiles and the kept copy of the source file go too; the file that it was imported from stays. A layer that formulas of others read cannot be deleted before these.
 
 Example:
 

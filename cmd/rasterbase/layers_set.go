@@ -29,7 +29,7 @@ func (*layersSetCmd) Help() string {
 		fmt.Fprintf(&b, "  %-12s %s\n", k.name, k.help)
 	}
 	b.WriteString(`
-Those from "type" on parse the layer again, and the command waits for it; it is served as it was until the new tiles are complete, and when the parse fails.
+Those from "type" on parse the layer again, and the command waits for it; it is served as it was until the new tiles are complete, and when the parse fails. A layer that is made of others takes of these the type alone.
 
 Examples:
 
@@ -37,7 +37,8 @@ Examples:
   rasterbase layers set landcover legend=NLCD
   rasterbase layers set dem nodata=-9999 resampling=cubic
   rasterbase layers set dem nodata=
-  rasterbase layers set landcover source=landcover_2025.tif`)
+  rasterbase layers set landcover source=landcover_2025.tif
+  rasterbase layers set ndvi formula="(b-a)/(b+a)" layers=a=red,b=infrared`)
 	return b.String()
 }
 
@@ -115,6 +116,10 @@ func (p *parsing) change(ctx context.Context, l *rasterbase.Layer, changes []cha
 	if err != nil {
 		return nil, rasterbase.Ticket{}, err
 	}
+	formula, err := p.changedFormula(ctx, l, changes)
+	if err != nil {
+		return nil, rasterbase.Ticket{}, err
+	}
 	apply := func(l *rasterbase.Layer) error {
 		for _, c := range changes {
 			switch {
@@ -128,6 +133,9 @@ func (p *parsing) change(ctx context.Context, l *rasterbase.Layer, changes []cha
 				}
 			}
 		}
+		if formula != nil {
+			formula(l)
+		}
 		return nil
 	}
 	if source == "" {
@@ -140,6 +148,10 @@ func (p *parsing) change(ctx context.Context, l *rasterbase.Layer, changes []cha
 // layer will have, and kept before anything is changed.
 func (p *parsing) replace(ctx context.Context, l *rasterbase.Layer, source string, apply func(*rasterbase.Layer) error) (*rasterbase.Layer, rasterbase.Ticket, error) {
 	none := rasterbase.Ticket{}
+	if l.Formula != nil {
+		return nil, none, rasterbase.Errorf(rasterbase.Invalid, "layer %d is a formula and has no source", l.ID).
+			WithHint("change the formula, or import the file as another layer").WithField("source")
+	}
 	if err := checkSource(source); err != nil {
 		return nil, none, err
 	}

@@ -45,6 +45,10 @@ func findBand(ctx context.Context, tx store.Tx, ref string, number int) (b layer
 	if b.Layer, err = store.FindLayer(ctx, tx, ref); err != nil {
 		return b, err
 	}
+	if b.Formula != nil {
+		return b, rasterbase.Errorf(rasterbase.Unsupported, "layer %s is a formula: its values are not counted, and no classes can be made of them", b.Slug).
+			WithHint("write the legend into a file and give it to `rasterbase legends import`").WithField("layer")
+	}
 	if b.Published == 0 {
 		return b, coverage.Unpublished(ctx, tx, b.Layer)
 	}

@@ -36,7 +36,8 @@ type movedDoc struct {
 	From         string   `json:"from"`
 	To           string   `json:"to"`
 	Layers       int      `json:"layers"`
-	Unpublished  int      `json:"unpublished"`   // of the layers: those without tiles
+	Formulas     int      `json:"formulas"`      // of the layers: those made of others
+	Unpublished  int      `json:"unpublished"`   // of the layers: others without tiles
 	AlreadyThere int      `json:"already_there"` // of the layers: moved by an earlier run
 	Legends      int      `json:"legends"`
 	Semantics    int      `json:"semantics"`
@@ -146,12 +147,15 @@ func (c *moveCmd) print(a *app, r *move.Report) error {
 	}
 	if c.JSON {
 		return a.printJSON(movedDoc{
-			From: masked(c.From), To: masked(c.To), Layers: r.Layers, Unpublished: r.Unpublished, AlreadyThere: r.AlreadyThere,
+			From: masked(c.From), To: masked(c.To), Layers: r.Layers, Formulas: r.Formulas, Unpublished: r.Unpublished, AlreadyThere: r.AlreadyThere,
 			Legends: r.Legends, Semantics: r.Semantics, Colormaps: r.Colormaps, Users: r.Users, Tokens: r.Tokens, Parses: r.Parses, Files: r.Files, FileBytes: r.FileBytes, SummaryPages: r.SummaryPages,
 			Tiles: r.Tiles, TileBytes: r.TileBytes, Seconds: r.Took.Seconds(), Warnings: append([]string{}, r.Warnings...),
 		})
 	}
 	fmt.Fprintf(a.stdout, "%d %s", r.Layers, plural(r.Layers, "layer"))
+	if r.Formulas > 0 {
+		fmt.Fprintf(a.stdout, " (%d made of others)", r.Formulas)
+	}
 	if r.Unpublished > 0 {
 		fmt.Fprintf(a.stdout, " (%d without tiles)", r.Unpublished)
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
-	"github.com/rasterbase/rasterbase/gdal"
 )
 
 // pointsAtOnce is how many rows of a file are looked up together: tiles are
@@ -166,20 +165,27 @@ type pointsWriter interface {
 }
 
 // runPoints looks up the places of a file.
-func (c *pixelCmd) runPoints(ctx context.Context, a *app, cov *coverage.Layer) (err error) {
+func (c *pixelCmd) runPoints(ctx context.Context, a *app, source *exportSource) (err error) {
 	in, closer, err := a.openPoints(c.Points)
 	if err != nil {
 		return err
 	}
 	defer closeInto(&err, closer)
-	level, err := c.level(cov.Describe())
+	cov, bands := source.coverage, source.only(nil)
+	d := cov.Describe()
+	level, err := c.level(d)
 	if err != nil {
 		return err
 	}
 	srid := c.srid(in.lonLat)
-	var out pointsWriter = &pointsCSV{csv: csv.NewWriter(a.stdout), in: in, bands: cov.Describe().Bands}
+	about := d.Bands
+	if bands != nil {
+		about = []rasterbase.Band{d.Bands[bands[0]]}
+	}
+	table := &pointsCSV{csv: csv.NewWriter(a.stdout), in: in, bands: about, names: columnNames(bands, len(about), c.Formula != "")}
+	var out pointsWriter = table
 	if c.JSON {
-		out = &pointsJSON{a: a, layer: cov.Layer().ID, srid: srid, zoom: c.Zoom, bands: cov.Describe().Bands}
+		out = &pointsJSON{a: a, source: source, formula: c.Formula, srid: srid, zoom: c.Zoom, bands: d.Bands}
 	}
 	for {
 		rows, places, err := in.next(pointsAtOnce)
@@ -190,8 +196,8 @@ func (c *pixelCmd) runPoints(ctx context.Context, a *app, cov *coverage.Layer) (
 			return out.end()
 		}
 		pixels, err := coverage.ValuesAt(ctx, cov, coverage.PointsRequest{
-			Points: places, CRS: rasterbase.CRS{SRID: int(srid)}, Level: level,
-			Transformer: crs.Chain(crs.Closed{}, gdal.Transformer{}),
+			Points: places, CRS: rasterbase.CRS{SRID: int(srid)}, Level: level, Bands: bands,
+			Transformer: transformer(),
 		})
 		if err != nil {
 			return err
@@ -202,11 +208,28 @@ func (c *pixelCmd) runPoints(ctx context.Context, a *app, cov *coverage.Layer) (
 	}
 }
 
+// columnNames are the names of n columns of values: of the bands given, or of all.
+func columnNames(bands []int, n int, formula bool) []string {
+	if formula {
+		return []string{"value"}
+	}
+	names := make([]string, n)
+	for i := range names {
+		band := i
+		if bands != nil {
+			band = bands[i]
+		}
+		names[i] = "band_" + strconv.Itoa(band+1)
+	}
+	return names
+}
+
 // pointsCSV writes the rows as they came with the values after them.
 type pointsCSV struct {
 	csv   *csv.Writer
 	in    *pointsFile
 	bands []rasterbase.Band
+	names []string // of their columns
 	begun bool
 }
 
@@ -217,7 +240,7 @@ func (w *pointsCSV) begin() error {
 	w.begun = true
 	row := slices.Clone(w.in.header)
 	for i, b := range w.bands {
-		name := "band_" + strconv.Itoa(i+1)
+		name := w.names[i]
 		row = append(row, name)
 		if scaled(b) {
 			row = append(row, name+"_scaled")
@@ -275,12 +298,13 @@ func optional(v *float64) string {
 // pointsJSON writes one document when all places were looked up, so that a
 // failure does not leave half of one.
 type pointsJSON struct {
-	a     *app
-	layer rasterbase.LayerID
-	srid  whole
-	zoom  *whole
-	bands []rasterbase.Band
-	doc   bytes.Buffer
+	a       *app
+	source  *exportSource
+	formula string
+	srid    whole
+	zoom    *whole
+	bands   []rasterbase.Band
+	doc     bytes.Buffer
 }
 
 func (w *pointsJSON) write(_ [][]string, places []crs.Point, pixels []coverage.Pixel) error {
@@ -313,11 +337,21 @@ func jsonNumber(v float64) *float64 {
 }
 
 func (w *pointsJSON) end() error {
-	zoom := ""
-	if w.zoom != nil {
-		zoom = fmt.Sprintf("\n  \"zoom\": %d,", *w.zoom)
+	head := struct {
+		Layer   rasterbase.LayerID   `json:"layer,omitempty"`
+		Layers  []rasterbase.LayerID `json:"layers,omitempty"`
+		Formula string               `json:"formula,omitempty"`
+		SRID    whole                `json:"srid"`
+		Zoom    *whole               `json:"zoom,omitempty"`
+	}{w.source.single(), w.source.several(), w.formula, w.srid, w.zoom}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(head); err != nil {
+		return err
 	}
-	if _, err := fmt.Fprintf(w.a.stdout, "{\n  \"layer\": %d,\n  \"srid\": %d,%s\n  \"points\": [", w.layer, w.srid, zoom); err != nil {
+	if _, err := fmt.Fprintf(w.a.stdout, "%s,\n  \"points\": [", bytes.TrimSuffix(b.Bytes(), []byte("\n}\n"))); err != nil {
 		return err
 	}
 	if w.doc.Len() > 0 {

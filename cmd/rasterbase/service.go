@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/algebra"
 	"github.com/rasterbase/rasterbase/crs"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/gdal/gdalchild"
@@ -79,6 +81,12 @@ func (s *service) work(ctx context.Context) {
 	runner := jobs.NewRunner(s.store, s.log)
 	runner.Observe(s.metrics.Job)
 	s.parser.Register(runner)
+	exporter, err := server.NewExporter(s.serverConfig(nil))
+	if err != nil {
+		s.log.Error("exports are not made here", "error", err)
+	} else {
+		jobs.Handle(runner, server.ExportKind, func(ctx context.Context, _ json.RawMessage, j *store.Job) error { return exporter.Handle(ctx, j) })
+	}
 	runner.Keep(ctx, s.conf.Workers)
 }
 
@@ -125,6 +133,11 @@ func (s *service) serve(ctx context.Context, l net.Listener, h http.Handler, sto
 
 // handler makes the HTTP API.
 func (s *service) handler(who rasterbase.Auth) (*server.Server, error) {
+	return server.New(s.serverConfig(who))
+}
+
+// serverConfig is what the HTTP API works with, and the jobs that draw as it does.
+func (s *service) serverConfig(who rasterbase.Auth) server.Config {
 	conf := s.conf
 	timeout := time.Duration(conf.TileCacheTimeout) * time.Second
 	if conf.TileCacheTimeout == 0 {
@@ -134,7 +147,7 @@ func (s *service) handler(who rasterbase.Auth) (*server.Server, error) {
 	if origins == nil {
 		origins = []string{}
 	}
-	return server.New(server.Config{
+	return server.Config{
 		Store:             s.store,
 		Auth:              who,
 		Transformer:       crs.Chain(crs.Closed{}, gdal.Transformer{}),
@@ -159,5 +172,16 @@ func (s *service) handler(who rasterbase.Auth) (*server.Server, error) {
 		Observer:          s.metrics,
 		Metrics:           s.metrics.Handler(),
 		Facts:             facts,
-	})
+
+		Formula:             algebra.Options{MaxNodes: conf.FormulaNodes, MaxVariables: conf.FormulaVariables},
+		MaxFormulaLayers:    conf.FormulaLayers,
+		MaxPoints:           conf.MaxPoints,
+		MaxPerClient:        conf.MaxPerClient,
+		ExportMaxPixels:     int64(conf.ExportMaxPixels),
+		ExportMaxTiles:      int64(conf.ExportMaxTiles),
+		ExportRequestPixels: int64(conf.ExportRequestPixels),
+		ExportExpiry:        time.Duration(conf.ExportExpiry) * time.Second,
+		ExportsPerOwner:     conf.ExportsPerOwner,
+		Recompress:          gdal.Recompress,
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -60,6 +61,16 @@ var settings = []setting{
 	{"allowed_paths", "DIRS", "", "Folders of the servers and workers that files may be taken from over HTTP, separated by commas or as in PATH; none when empty.", setPaths},
 	{"upload_expiry", "SECONDS", "604800", "How long an upload is kept that is not finished, or that no layer was made of.", setInt(func(c *config) *int { return &c.UploadExpiry }, 60, 366*86400)},
 	{"compress_method", "METHOD", "LZW", "Compression of the GeoTIFF files that are written, temporary ones included: JPEG, LZW, PACKBITS, DEFLATE, CCITTRLE, CCITTFAX3, CCITTFAX4, LZMA, ZSTD or none.", setCompression},
+	{"formula_max_nodes", "N", "2000", "Most numbers, names, operators and calls in a formula.", setInt(func(c *config) *int { return &c.FormulaNodes }, 1, 100_000)},
+	{"formula_max_variables", "N", "64", "Most variables in a formula.", setInt(func(c *config) *int { return &c.FormulaVariables }, 1, 1000)},
+	{"formula_max_layers", "N", "32", "Most bands of layers that a request may give names to.", setInt(func(c *config) *int { return &c.FormulaLayers }, 1, 1000)},
+	{"max_points", "N", "100000", "Most places that one request may look up.", setInt(func(c *config) *int { return &c.MaxPoints }, 1, 10_000_000)},
+	{"max_per_client", "N", "16", "Requests for formulas, many places, profiles and exports that are worked on at once for one client; others wait, and then are refused.", setInt(func(c *config) *int { return &c.MaxPerClient }, 1, 10_000)},
+	{"export_max_pixels", "N", "100000000", "Most pixels of an export.", setInt(func(c *config) *int { return &c.ExportMaxPixels }, 1, math.MaxInt)},
+	{"export_max_tiles", "N", "100000", "Most tiles of an export as MBTiles or PMTiles.", setInt(func(c *config) *int { return &c.ExportMaxTiles }, 1, math.MaxInt)},
+	{"export_request_pixels", "N", "25000000", "Most pixels of an export that is made while its client waits; larger ones are made by workers.", setInt(func(c *config) *int { return &c.ExportRequestPixels }, 1, math.MaxInt)},
+	{"export_expiry", "SECONDS", "604800", "How long the file of an export that workers made is kept.", setInt(func(c *config) *int { return &c.ExportExpiry }, 60, 366*86400)},
+	{"exports_per_owner", "N", "5", "Exports that may wait or run at once for one user.", setInt(func(c *config) *int { return &c.ExportsPerOwner }, 1, 10_000)},
 	{"webhook_url", "URL", "", "Address that is told when a parse has ended.", setString(func(c *config) *string { return &c.WebhookURL })},
 	{"webhook_secret", "SECRET", "", "Secret that signs what is sent there, of 24 bytes at least.", setString(func(c *config) *string { return &c.WebhookSecret })},
 	{"metrics_addr", "HOST:PORT", "", "Address for /metrics, /healthz and /readyz alone, open to whoever reaches it; with none, /metrics asks for an administrator's token.", setMetricsAddr},
@@ -87,11 +98,10 @@ var renamed = map[string]string{
 
 // later are settings that belong to parts that this version does not have.
 var later = map[string]string{
-	"RASTER_TILES_URL":         "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_SOURCES_URL":       "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_EXPORT_MAX_PIXELS": "this version has no exports yet",
-	"RASTER_ADMIN":             "this version has no web admin yet",
-	"RASTER_BASEMAP_URL":       "the map of this version has no base map",
+	"RASTER_TILES_URL":   "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
+	"RASTER_SOURCES_URL": "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
+	"RASTER_ADMIN":       "this version has no web admin yet",
+	"RASTER_BASEMAP_URL": "the map of this version has no base map",
 }
 
 // newSettingFlags makes a pointer to a struct with a flag for each setting.

@@ -19,10 +19,11 @@ import (
 )
 
 type tileCmd struct {
-	Layer  string `arg:"" help:"Id, slug or file name."`
+	Layer  string `arg:"" help:"Id, slug or file name of a layer; or variables of a formula and their layers: a=1,b:2=dem, where a number after : is a band counted from 0."`
 	Tile   string `arg:"" name:"z/x/y" help:"Zoom, column and row of the tile; @2x behind it doubles its size."`
 	Output string `short:"o" help:"File to write, .png, .jpg, .webp or .tif; - is standard output. Otherwise LAYER-Z-X-Y.png, or standard output when that is not a terminal." placeholder:"FILE"`
 
+	Formula      string   `help:"Draw this of the layers. Over one layer its variables are its bands, b1, b2 and so on." placeholder:"FORMULA"`
 	Legend       string   `help:"Colour it by this legend in place of the layer's." placeholder:"TITLE"`
 	Colormap     string   `help:"Colour it by this colormap, as JSON: {\"4\": \"#654321\"}." placeholder:"JSON"`
 	ColormapName string   `help:"Colour it by a named colormap, such as viridis, or viridis_r for the reverse." placeholder:"NAME"`
@@ -45,7 +46,8 @@ Examples:
 
   rasterbase tile landcover 11/380/794 -o tile.png
   rasterbase tile elevation 11/380/794 --colormap-name viridis --rescale 0,3000 -o tile.webp
-  rasterbase tile landcover 11/380/794 -o values.tif`
+  rasterbase tile landcover 11/380/794 -o values.tif
+  rasterbase tile a=before,b=after 11/380/794 --formula "b - a" --colormap-name rdbu -o change.png`
 }
 
 // query is what the flags ask of the server.
@@ -53,7 +55,7 @@ func (c *tileCmd) query() (url.Values, error) {
 	q := url.Values{}
 	for name, value := range map[string]string{
 		"legend": c.Legend, "colormap": c.Colormap, "colormap_name": c.ColormapName, "bidx": c.Bidx, "entries": c.Entries,
-		"algorithm": c.Algorithm, "resampling": c.Resampling, "compress": c.Compress,
+		"algorithm": c.Algorithm, "resampling": c.Resampling, "compress": c.Compress, "formula": c.Formula,
 	} {
 		if value != "" {
 			q.Set(name, value)
@@ -109,11 +111,8 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	if conf.Origin["tilesize"].From == "flag --tilesize" {
 		query.Set("tilesize", strconv.Itoa(conf.TileSize))
 	}
-	l, err := findLayer(ctx, st, c.Layer)
+	route, name, err := c.route(ctx, st, query)
 	if err != nil {
-		return err
-	}
-	if err := hasPyramid(ctx, st, l); err != nil {
 		return err
 	}
 	// The server makes the tile, so that both are the same. Whoever can read
@@ -129,7 +128,7 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	if double {
 		scale = "@2x"
 	}
-	address := fmt.Sprintf("/tiles/%d/%d/%d/%d%s%s", l.ID, t.Z, t.X, t.Y, scale, ext)
+	address := fmt.Sprintf("%s/%d/%d/%d%s%s", route, t.Z, t.X, t.Y, scale, ext)
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
@@ -139,7 +138,7 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	output := c.Output
 	if output == "" && isTerminal(a.stdout) {
-		output = fmt.Sprintf("%s-%d-%d-%d%s%s", l.Slug, t.Z, t.X, t.Y, scale, ext)
+		output = fmt.Sprintf("%s-%d-%d-%d%s%s", name, t.Z, t.X, t.Y, scale, ext)
 	}
 	if err := a.writeOutput(output, b); err != nil {
 		return fmt.Errorf("write the tile: %w", err)
@@ -148,6 +147,20 @@ func (c *tileCmd) Run(ctx context.Context, a *app) (err error) {
 		fmt.Fprintf(a.stderr, "wrote %s, %d bytes\n", visible(output), len(b))
 	}
 	return nil
+}
+
+// route is the address of the tiles, and a name for a file of one. Layers with
+// variables go into the query.
+func (c *tileCmd) route(ctx context.Context, st store.Store, query url.Values) (path, name string, err error) {
+	if strings.Contains(c.Layer, "=") { // which no slug has
+		query.Set("layers", c.Layer)
+		return "/algebra", "formula", nil
+	}
+	l, err := findLayer(ctx, st, c.Layer)
+	if err != nil {
+		return "", "", err
+	}
+	return fmt.Sprintf("/tiles/%d", l.ID), l.Slug, hasPyramid(ctx, st, l)
 }
 
 // hasPyramid says what to do about a layer that was imported without map tiles.

@@ -14,9 +14,8 @@ export function bindColors(layer) {
   const seen = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     seen.disconnect();
-    choices ??= readChoices();
-    choices.then((groups) => {
-      fill(select, groups);
+    readColors().then((groups) => {
+      fillColors(select, groups);
       select.disabled = false;
     });
   });
@@ -81,6 +80,11 @@ async function readJSON(path, otherwise) {
   }
 }
 
+// readColors gives what there is to choose from.
+export function readColors() {
+  return (choices ??= readChoices());
+}
+
 // readChoices gives groups of names with the parameters that ask for them; one
 // without parameters is a remark.
 async function readChoices() {
@@ -97,7 +101,8 @@ async function readChoices() {
   return groups.filter((g) => g.options.length);
 }
 
-function fill(select, groups) {
+// fillColors puts groups of colours into a list.
+export function fillColors(select, groups) {
   for (const group of groups) {
     const element = document.createElement("optgroup");
     element.label = group.label;

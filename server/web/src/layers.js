@@ -23,7 +23,7 @@ export function boundsOf([west, south, east, north]) {
 // tilesOf shows tiles of any size: x, y and z mean the same extent whatever the
 // size, so a bigger tile is shown as one of a lower zoom. Sizes that are not a
 // power of two are scaled to the nearest.
-function tilesOf(item, zIndex) {
+export function tilesOf(item, zIndex) {
   const step = Math.round(Math.log2(item.tileSize / 256));
   return L.tileLayer(item.tiles, {
     bounds: boundsOf(item.bounds),
@@ -70,7 +70,7 @@ export function bindPanel(map, layer, { onToggle, animate }) {
 }
 
 // watchErrors tells when tiles cannot be loaded, until they can again.
-function watchErrors(tiles, message) {
+export function watchErrors(tiles, message) {
   let failed = 0;
   tiles.on("loading", () => (failed = 0));
   tiles.on("tileerror", () => {

@@ -5,6 +5,7 @@ import "leaflet/dist/leaflet.css";
 import "./map.css";
 import { addBasemap } from "./basemap.js";
 import { bindColors } from "./colors.js";
+import { bindFormula } from "./formula.js";
 import { bindCopy, bindPanel, boundsOf, makeLayers } from "./layers.js";
 import { keepView, readView } from "./view.js";
 
@@ -35,6 +36,7 @@ addBasemap(map, page.world);
 for (const layer of layers) bindPanel(map, layer, { onToggle: showAttribution, animate: still ? false : undefined });
 layers.forEach(bindColors);
 document.querySelectorAll("[data-copy]").forEach(bindCopy);
+const formulaAttributions = bindFormula(map, page.layers, { onShow: showAttribution, animate: still ? false : undefined });
 bindFilter(document.getElementById("filter"));
 bindPanelToggle(document.getElementById("panel-toggle"));
 showAttribution();
@@ -71,8 +73,9 @@ function showAttribution() {
   const control = map.attributionControl;
   const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   for (const text of Object.keys(control._attributions)) control.removeAttribution(text);
-  for (const l of layers) {
-    if (l.attribution && map.hasLayer(l.tiles)) control.addAttribution(escape(l.attribution));
+  const shown = layers.filter((l) => map.hasLayer(l.tiles)).map((l) => l.attribution);
+  for (const text of new Set([...formulaAttributions(), ...shown])) {
+    if (text) control.addAttribution(escape(text));
   }
   control.addAttribution("Outline: Natural Earth");
 }
