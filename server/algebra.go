@@ -130,6 +130,7 @@ type composite struct {
 type part struct {
 	ref    string
 	of     *subject
+	hidden bool
 	rev    *rasterbase.Revision // of it, with statistics where they are needed
 	bands  []int                // that are shown
 	*style                      // how they are read
@@ -185,7 +186,7 @@ func (s *Server) compose(r *http.Request, d *drawing, values, again bool) (*comp
 			if err != nil {
 				return nil, err
 			}
-			c.private = c.private || p.of.private
+			c.private = c.private || p.hidden
 			at = len(c.parts)
 			c.parts = append(c.parts, p)
 			writeTexts(h, p.of.version)
@@ -221,6 +222,7 @@ func (s *Server) part(r *http.Request, d *drawing, ref string, again bool) (p pa
 	if p.of, err = s.open(ctx, l, again); err != nil {
 		return p, blame(err, "layers")
 	}
+	p.hidden = p.of.hides(l)
 	if p.rev = p.of.rev; d.rescale == nil {
 		p.rev, err = s.statistics(ctx, p.of)
 	}

@@ -142,8 +142,12 @@ func (s *Server) openInputs(ctx context.Context, layers []*rasterbase.Layer, aga
 		if i == 0 {
 			out.subject = sub
 		}
-		out.layers = append(out.layers, sub.reads...)
-		out.private = out.private || sub.private
+		if sub.formula == nil {
+			out.layers = append(out.layers, l)
+		} else {
+			out.layers = append(out.layers, sub.reads...)
+		}
+		out.private = out.private || sub.hides(l)
 	}
 	return out, nil
 }

@@ -150,6 +150,19 @@ func (s *Server) seesInputs(ctx context.Context, who rasterbase.Principal, l *ra
 	return true, nil
 }
 
+// isPrivate reports whether a layer, or one that its formula stands on, is private.
+func (s *Server) isPrivate(ctx context.Context, l *rasterbase.Layer) (bool, error) {
+	inputs := []*rasterbase.Layer{l}
+	if l.Formula != nil {
+		below, err := s.inputsOf(ctx, l)
+		if err != nil {
+			return false, err
+		}
+		inputs = append(inputs, below...)
+	}
+	return slices.ContainsFunc(inputs, func(l *rasterbase.Layer) bool { return l.Visibility == rasterbase.Private }), nil
+}
+
 // keptInputs are the layers below a formula in a generation of the catalog.
 type keptInputs struct {
 	generation uint64

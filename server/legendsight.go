@@ -40,7 +40,11 @@ func (s *Server) sightOf(ctx context.Context, who rasterbase.Principal, layers [
 	}
 	for _, l := range using {
 		v.users[l.Legend] = append(v.users[l.Legend], layerReference{l.ID, l.Slug, l.Name})
-		if l.Visibility == rasterbase.Private {
+		hidden, err := s.isPrivate(ctx, l)
+		if err != nil {
+			return v, err
+		}
+		if hidden {
 			v.private = true
 		} else {
 			v.open[l.Legend] = true

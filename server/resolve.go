@@ -79,7 +79,7 @@ func (s *Server) locate(ctx context.Context, who rasterbase.Principal, a asked, 
 	if out.subject, err = s.open(ctx, out.layer, a.again); err != nil {
 		return nil, err
 	}
-	out.hidden = out.layer.Visibility == rasterbase.Private || out.subject.private
+	out.hidden = out.subject.hides(out.layer)
 	if a.formula != "" {
 		out.subject, err = s.overBands(ctx, out.subject, a.formula, a.again)
 		if legendRef == "" {

@@ -50,6 +50,12 @@ func newSubject(cov coverage.Coverage) *subject {
 	return sub
 }
 
+// hides reports whether what is drawn of a layer is kept out of caches. A subject of a
+// stored layer outlives changes of who may read it.
+func (sub *subject) hides(l *rasterbase.Layer) bool {
+	return l.Visibility == rasterbase.Private || sub.formula != nil && sub.private
+}
+
 // subjectCost is the memory that it takes, roughly.
 func subjectCost(_ string, k *keptSubject) int64 { return 2000 + 1000*int64(len(k.subject.reads)) }
 
