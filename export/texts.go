@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -109,6 +110,12 @@ func nameOf(c rasterbase.CRS) string {
 // oneLine is a text without line breaks, which users' texts can hold.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
+// Legend is what COLORMAP.txt tells.
+type Legend struct {
+	Lines      []LegendLine
+	Continuous bool // colours run into each other between the lines
+}
+
 // LegendLine is an entry of a legend, or a value of a colormap.
 type LegendLine struct {
 	Expression string
@@ -116,23 +123,31 @@ type LegendLine struct {
 	Name       string
 }
 
-// LegendLines are the entries of a legend, or its stops where they are at values of
-// their own.
-func LegendLines(l *rasterbase.Legend) (out []LegendLine) {
+// LegendOf is a legend's entries, or its stops where they are at values of their own,
+// and otherwise values of the colormap that it was compiled to: those of its table that
+// have a colour, the beginnings of its steps, and 17 of a ramp.
+func LegendOf(l *rasterbase.Legend, m *rasterbase.Colormap) (out Legend) {
 	for _, e := range l.Entries {
-		out = append(out, LegendLine{e.Expression, color.NRGBA(e.Color), e.Semantics.Name})
+		out.Lines = append(out.Lines, LegendLine{e.Expression, color.NRGBA(e.Color), e.Semantics.Name})
 	}
-	if g := l.Gradient; g != nil && !g.Relative {
+	g := l.Gradient
+	if g == nil {
+		return out
+	}
+	out.Continuous = g.Interpolation != rasterbase.Discrete && g.Interpolation != rasterbase.Exact
+	if !g.Relative {
 		for _, s := range g.Stops {
-			out = append(out, LegendLine{number(s.At), color.NRGBA(s.Color), s.Name})
+			out.Lines = append(out.Lines, LegendLine{number(s.At), color.NRGBA(s.Color), s.Name})
 		}
+	}
+	if len(out.Lines) == 0 {
+		out.Lines = colormapLines(m)
 	}
 	return out
 }
 
-// ColormapLines are the values of a colormap that have a colour: those of its table,
-// the beginnings of its steps, and of a ramp 17 between its ends.
-func ColormapLines(m *rasterbase.Colormap) (out []LegendLine) {
+// colormapLines are the values of a colormap that have a colour.
+func colormapLines(m *rasterbase.Colormap) (out []LegendLine) {
 	for i, c := range m.Table {
 		if c.A > 0 {
 			out = append(out, LegendLine{Expression: strconv.Itoa(m.First + i), Color: c})
@@ -155,21 +170,19 @@ func ColormapLines(m *rasterbase.Colormap) (out []LegendLine) {
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// colormapText is the text of COLORMAP.txt: a line for each entry. Those of a single
-// value are lines of the colour text files of GDAL, which QGIS reads too; the others
-// are comments in it.
-func colormapText(lines []LegendLine) string {
+// colormapText is the text of COLORMAP.txt, in the form of django-raster's exports: the
+// value or the expression of each entry, red, green, blue, alpha and a name. It is the
+// form of QGIS's colour maps, which reads entries of a single value.
+func colormapText(l Legend) string {
 	var b strings.Builder
-	b.WriteString("# value or expression, red, green, blue, alpha, name\n")
-	for _, l := range lines {
-		c := fmt.Sprintf("%d %d %d %d", l.Color.R, l.Color.G, l.Color.B, l.Color.A)
-		v, err := strconv.ParseFloat(strings.TrimSpace(l.Expression), 64)
-		if err != nil || v-v != 0 {
-			fmt.Fprintf(&b, "# %s\n", oneLine(l.Expression+" "+c+" "+l.Name))
-			continue
-		}
-		fmt.Fprintf(&b, "%s\n", oneLine(number(v)+" "+c+" "+l.Name))
+	b.WriteString("# Raster Algebra Colormap\nINTERPOLATION: ")
+	if l.Continuous {
+		b.WriteString("CONTINUOUS\n")
+	} else {
+		b.WriteString("DISCRETE\n")
 	}
-	b.WriteString("nv 0 0 0 0\n")
+	for _, e := range l.Lines {
+		fmt.Fprintf(&b, "%s,%d,%d,%d,%d,%s\n", oneLine(e.Expression), e.Color.R, e.Color.G, e.Color.B, e.Color.A, oneLine(cmp.Or(e.Name, e.Expression)))
+	}
 	return b.String()
 }

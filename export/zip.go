@@ -23,7 +23,7 @@ type Contents struct {
 	Area        string // as it was asked for; empty: everything
 	Date        time.Time
 	URL         string       // of the request; empty: none
-	Legend      []LegendLine // empty: there is no COLORMAP.txt
+	Legend      Legend // without lines there is no COLORMAP.txt
 }
 
 // Input is a layer that the export reads.
@@ -96,7 +96,7 @@ func zipped(f *File, p *Plan, c Contents) (*File, error) {
 	around.passing = false
 	out.addFile(f)
 	texts := []struct{ name, text string }{{"README.txt", c.readme(p, name)}}
-	if len(c.Legend) > 0 {
+	if len(c.Legend.Lines) > 0 {
 		texts = append(texts, struct{ name, text string }{"COLORMAP.txt", colormapText(c.Legend)})
 	}
 	for _, t := range texts {

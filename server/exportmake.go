@@ -83,7 +83,7 @@ type exportPlan struct {
 	coverage coverage.Coverage
 	read     []*rasterbase.Layer // as they are
 	legend   *rasterbase.Legend  // that explains the values; nil: none
-	lines    []export.LegendLine
+	lines    export.Legend
 	file     *export.Plan  // of values; nil: a tile set
 	tiles    *tileset.Plan // nil: values
 	pixels   int64         // to be made
@@ -247,9 +247,7 @@ func (x *Exporter) explain(ctx context.Context, p *exportPlan) (*rasterbase.Colo
 		return nil, x.blameColors(err, p, d)
 	}
 	p.legend = lg
-	if p.lines = export.LegendLines(lg); len(p.lines) == 0 {
-		p.lines = export.ColormapLines(m)
-	}
+	p.lines = export.LegendOf(lg, m)
 	if !desc.Datatype.Discrete() {
 		return nil, nil
 	}

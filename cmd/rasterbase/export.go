@@ -166,7 +166,7 @@ func (c *exportCmd) pixels(ctx context.Context, a *app, conf *config, st store.S
 	if c.Compress != "" {
 		r.Compression = c.Compress
 	}
-	var lines []export.LegendLine
+	var lines export.Legend
 	if r.Colors, lines, err = c.colors(ctx, st, source, bands); err != nil {
 		return doc, err
 	}
@@ -240,10 +240,10 @@ func (s stoppable) Write(b []byte) (int, error) {
 
 // colors is how the pixels are coloured by the legend that is named, or else by the
 // layer's: as a colormap for one band, and as lines.
-func (c *exportCmd) colors(ctx context.Context, st store.Store, source *exportSource, bands []int) (*rasterbase.Colormap, []export.LegendLine, error) {
+func (c *exportCmd) colors(ctx context.Context, st store.Store, source *exportSource, bands []int) (m *rasterbase.Colormap, lines export.Legend, err error) {
 	l, err := c.legend(ctx, st, source)
 	if err != nil || l == nil {
-		return nil, nil, err
+		return nil, lines, err
 	}
 	band := source.coverage.Describe().Bands[0]
 	if len(bands) > 0 && bands[0] < len(source.coverage.Describe().Bands) {
@@ -251,19 +251,15 @@ func (c *exportCmd) colors(ctx context.Context, st store.Store, source *exportSo
 	}
 	if f, ok := source.coverage.(*coverage.Formula); ok && l.Gradient != nil {
 		if band, err = f.Sample(ctx); err != nil { // where its values begin and end
-			return nil, nil, err
+			return nil, lines, err
 		}
 	}
 	l = legend.Fit(l, band.Min, band.Max)
-	m, err := legend.Compile(l, band.PixelType)
+	m, err = legend.Compile(l, band.PixelType)
 	if err != nil {
-		return nil, nil, err
+		return nil, lines, err
 	}
-	lines := export.LegendLines(l)
-	if len(lines) == 0 {
-		lines = export.ColormapLines(m)
-	}
-	return m, lines, nil
+	return m, export.LegendOf(l, m), nil
 }
 
 // legend finds the legend; nil: there is none.

@@ -155,7 +155,7 @@ func (s *exportSource) parameter() string {
 }
 
 // contents is what the texts in a zip say.
-func (s *exportSource) contents(c *exportCmd, area exportArea, lines []export.LegendLine) export.Contents {
+func (s *exportSource) contents(c *exportCmd, area exportArea, lines export.Legend) export.Contents {
 	name := "formula"
 	if s.layer != nil {
 		name = s.layer.Slug
