@@ -22,7 +22,7 @@ type Contents struct {
 	Formula     string // empty: none
 	Area        string // as it was asked for; empty: everything
 	Date        time.Time
-	URL         string       // of the request; empty: none
+	URL         string // of the request; empty: none
 	Legend      Legend // without lines there is no COLORMAP.txt
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"image"
 	"image/png"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -68,6 +69,11 @@ func TestTilesOfDjangoRaster(t *testing.T) {
 		{"test_tms_manual_colormap_query_arg", address + "?colormap=" + url.QueryEscape(`{"4": [101, 67, 33, 255]}`)},
 		{"test_tms_manual_colormap_query_arg_hex", address + "?colormap=" + url.QueryEscape(`{"4": "654321"}`)},
 		{"test_tms_nonexisting_tile", "/tiles/" + l.Slug + "/100/0/0.png"},
+		// Its formulas have no legend in these tests: grey from the smallest result to
+		// the largest, which is 32 times the class in the second.
+		{"test_algebra_basic", algebra("a="+l.Slug, "a", "0,9")},
+		{"test_algebra_nested", algebra("a="+l.Slug+",b="+l.Slug, "((a*5)+(b*3))*4", "0,288")},
+		{"test_tms_existing_tile", algebra("a="+l.Slug, "a", "") + "&legend=mylegend"},
 	} {
 		want := readPNG(t, filepath.Join(data, c.golden+".png"))
 		got := wantPNG(t, get(t, s, c.path))
@@ -78,6 +84,7 @@ func TestTilesOfDjangoRaster(t *testing.T) {
 		}
 	}
 	wantProblem(t, get(t, s, "/tiles/1234/11/552/858.png"), 404)
+	wantMistakesOfDjangoRaster(t, s, l.Slug)
 	// Last match wins, also where expressions overlap.
 	both := get(t, s, address+"?aggregation=true&colormap="+url.QueryEscape(`{"4": "#654321", "(x >= 2) & (x < 5)": "#123456"}`))
 	wantStatus(t, both, 200)
@@ -87,6 +94,32 @@ func TestTilesOfDjangoRaster(t *testing.T) {
 	}
 	if got := both.Header().Get("Aggregation"); !strings.HasPrefix(got, `{"4": 0, "(x >= 2) & (x < 5)": 8`) {
 		t.Errorf("aggregation %s", got)
+	}
+}
+
+// algebra is the address of the tile of all goldens.
+func algebra(layers, formula, rescale string) string {
+	q := url.Values{"layers": {layers}, "formula": {formula}}
+	if rescale != "" {
+		q.Set("rescale", rescale)
+	}
+	return "/algebra/11/552/858.png?" + q.Encode()
+}
+
+// wantMistakesOfDjangoRaster checks the requests that django-raster refuses.
+func wantMistakesOfDjangoRaster(t *testing.T, s http.Handler, slug string) {
+	t.Helper()
+	for query, parameter := range map[string]string{
+		"layers=a=" + slug + "&formula=a*b":                               "formula",
+		"layers=a=" + slug + "&formula=" + url.QueryEscape("3*a bc abc/"): "formula",
+		"formula=a":                     "layers",
+		"layers=a=" + slug:              "layers",
+		"layers=a&formula=a":            "layers",
+		"layers=" + slug + "&formula=x": "layers",
+	} {
+		if p := wantProblem(t, get(t, s, "/algebra/11/552/858.png?"+query), 400); p.Parameter != parameter || p.Hint == "" {
+			t.Errorf("%s: %+v", query, p)
+		}
 	}
 }
 
