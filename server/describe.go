@@ -80,7 +80,7 @@ func (s *Server) computed(ctx context.Context, l *rasterbase.Layer, statistics b
 	if err != nil {
 		return nil, err
 	}
-	if statistics && sub.rev.HasPyramid {
+	if statistics && sub.rev.HasPyramid && sub.affordable(samplePixels) == nil {
 		return s.statistics(ctx, sub)
 	}
 	return sub.rev, nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/store"
 )
 
@@ -87,13 +88,22 @@ func prefersAsync(r *http.Request) bool {
 	return false
 }
 
+// work is the pixels to make, of which those of long formulas count for several.
+func (p *exportPlan) work() int64 {
+	const usual = 32 // a cost that takes no longer than writing the pixels
+	if f, ok := p.coverage.(*coverage.Formula); ok {
+		return p.pixels * int64(max(1, f.Cost()/usual))
+	}
+	return p.pixels
+}
+
 // inRequest refuses what takes too long for one request.
 func (s *Server) inRequest(p *exportPlan) error {
 	most := s.c.ExportRequestPixels
 	if most == 0 {
 		most = DefaultRequestPixels
 	}
-	if p.pixels <= most {
+	if p.work() <= most {
 		return nil
 	}
 	return rasterbase.Errorf(rasterbase.TooLarge, "an export of %d pixels is too large to be made while you wait: up to %d are", p.pixels, most).

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -125,7 +124,19 @@ func (s *Server) statistics(ctx context.Context, sub *subject) (*rasterbase.Revi
 	if err := sub.drawable(); err != nil {
 		return nil, err
 	}
-	band, err := s.samples.do(ctx, sub.version, sub.formula.Sample)
+	// It takes its turn as a tile does.
+	if err := sub.affordable(samplePixels); err != nil {
+		return nil, err
+	}
+	band, err := s.samples.do(ctx, sub.version, func(ctx context.Context) (rasterbase.Band, error) {
+		select {
+		case s.drawing <- struct{}{}:
+			defer func() { <-s.drawing }()
+		case <-ctx.Done():
+			return rasterbase.Band{}, context.Cause(ctx)
+		}
+		return sub.formula.Sample(ctx)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("estimate the values of %s: %w", nameOf(sub.rev), readFailure(err))
 	}
@@ -186,6 +197,10 @@ func (sub *subject) drawable() error {
 	return nil
 }
 
+// samplePixels is the side of a tile of as many pixels as statistics are estimated
+// from.
+const samplePixels = 512
+
 // maxFormulaWork is the most work of one tile: its pixels times the formula's
 // [algebra.Formula.Cost]. It is about a second's.
 const maxFormulaWork = 1 << 30
@@ -195,10 +210,13 @@ func (sub *subject) affordable(size int) error {
 	if sub.formula == nil {
 		return nil
 	}
-	work := sub.formula.Cost() * size * size
-	if work <= maxFormulaWork {
+	return affordable(nameOf(sub.rev), sub.formula.Cost(), size)
+}
+
+func affordable(name string, cost, size int) error {
+	if cost*size*size <= maxFormulaWork {
 		return nil
 	}
-	return rasterbase.Errorf(rasterbase.Invalid, "a tile of %d pixels a side of %s is too much work", size, nameOf(sub.rev)).
-		WithHint("smaller tiles, or a shorter formula").WithField(cmp.Or(map[bool]string{true: "tilesize"}[size > 512], "formula"))
+	return rasterbase.Errorf(rasterbase.Invalid, "a tile of %d pixels a side of %s is too much work", size, name).
+		WithHint("a shorter formula, smaller tiles, or rescale= where the range of its values would have to be estimated").WithField("formula")
 }
