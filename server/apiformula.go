@@ -106,6 +106,15 @@ func (k known) formulaState() parseJSON {
 	return out
 }
 
+// neverParsed fails for what belongs to parses of a layer that is made of others.
+func neverParsed(l *rasterbase.Layer) error {
+	if l.Formula == nil {
+		return nil
+	}
+	return rasterbase.Errorf(rasterbase.NotFound, "layer %d is made of a formula, which is never parsed", l.ID).
+		WithHint("the layers that it reads have parses").WithField("layer")
+}
+
 // formulaBody is the formula of a layer in a body.
 type formulaBody struct {
 	Text   opt[string]        `json:"text,omitzero" doc:"Such as (b-a)/(b+a)"`

@@ -75,7 +75,7 @@ type mistakeJSON struct {
 
 type reportJSON struct {
 	Pixels  int64      `json:"pixels" doc:"Valid ones that were looked at"`
-	Exact   bool       `json:"exact" doc:"false: told from the bins of a histogram, and a matter of bounds"`
+	Exact   bool       `json:"exact" doc:"false: told from the bins of a histogram, or of a formula from an overview, and a matter of bounds"`
 	None    misfitJSON `json:"none" doc:"Those that match no entry"`
 	Several misfitJSON `json:"several" doc:"Those that match more than one"`
 }
@@ -221,6 +221,9 @@ func (s *Server) apiCheckLegend(w http.ResponseWriter, r *http.Request, in *chec
 	out := checkedJSON{Valid: true, Mistakes: []mistakeJSON{}}
 	if err := out.look(legend.Order(l), band); err != nil { // as the API tells the entries
 		return err
+	}
+	if out.Report != nil && k.formula != nil {
+		out.Report.Exact = false // its values are those of an overview
 	}
 	out.measure(k, band, in.Band)
 	return writeJSON(w, r, out, sight.hidden(l.ID) || k.private)

@@ -272,6 +272,9 @@ type logInput struct {
 
 func (s *Server) apiLog(w http.ResponseWriter, r *http.Request, in *logInput) error {
 	l, err := s.editable(r, in.Layer)
+	if err == nil {
+		err = neverParsed(l)
+	}
 	if err != nil {
 		return err
 	}

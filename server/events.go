@@ -63,6 +63,9 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request, in *eventsInp
 		}
 		return err
 	})
+	if err == nil {
+		err = neverParsed(l)
+	}
 	if err != nil {
 		return err
 	}
