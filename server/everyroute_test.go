@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image/color"
 	"math"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -125,7 +124,7 @@ const unevenZoom = 9
 func lookedAt(size int) (tile string, pixels [2][2]int) {
 	g := xyz.PixelGrid(unevenZoom, size)
 	var x, y int
-	for i, lon := range []float64{9.05, 9.15} {
+	for i, lon := range []float64{9.05, 9.12} {
 		px, py := xyz.FromLonLat(lon, 50.45)
 		col, row := g.Pixel(px, py)
 		x, y = int(col)/size, int(row)/size
@@ -188,13 +187,13 @@ var layerRoutes = map[string][]layerRoute{
 		{path: "/pixel/{east}?srid=4326&layers=a={layer}&zoom=9", status: 200, check: isValue(20)},
 	},
 	"POST /pixel": {
-		{path: "/pixel?f=csv&layers=a={layer}", body: `{"type":"MultiPoint","coordinates":[[9.05,50.45],[9.15,50.45]]}`, status: 200, check: has(",10\n", ",20\n")},
+		{path: "/pixel?f=csv&layers=a={layer}", body: `{"type":"MultiPoint","coordinates":[[9.05,50.45],[9.12,50.45]]}`, status: 200, check: has(",10\n", ",20\n")},
 	},
 	"GET /profile": {
-		{path: "/profile?f=csv&layers=a={layer}&points=2&line=LINESTRING(9.05+50.45,9.15+50.45)", status: 200, check: has(",10\n", ",20\n")},
+		{path: "/profile?f=csv&layers=a={layer}&points=2&line=LINESTRING(9.05+50.45,9.12+50.45)", status: 200, check: has(",10\n", ",20\n")},
 	},
 	"POST /profile": {
-		{path: "/profile?f=csv&layers=a={layer}&points=2", body: `{"type":"LineString","coordinates":[[9.05,50.45],[9.15,50.45]]}`, status: 200, check: has(",10\n", ",20\n")},
+		{path: "/profile?f=csv&layers=a={layer}&points=2", body: `{"type":"LineString","coordinates":[[9.05,50.45],[9.12,50.45]]}`, status: 200, check: has(",10\n", ",20\n")},
 	},
 	"GET /export": {
 		{path: "/export?layers=a={layer}&format=tif", status: 200, check: isTIFF},
@@ -205,7 +204,7 @@ var layerRoutes = map[string][]layerRoute{
 	"POST /export":         {{path: "/export", body: `{"layers":"a={layer}","format":"tif"}`, status: 200, check: isTIFF}},
 	"POST /api/v1/exports": {{path: "/api/v1/exports", body: `{"layers":"a={layer}","format":"tif"}`, role: "viewer", status: 202}},
 
-	"GET /legend":          {{path: "/legend?layer={layer}", status: 200, check: has("#1b7837")}},
+	"GET /legend":          {{path: "/legend?layer={layer}", status: 200, check: has("#1B7837")}},
 	"GET /legend.png":      {{path: "/legend.png?layer={layer}", status: 200}},
 	"GET /legend.svg":      {{path: "/legend.svg?layer={layer}", status: 200, check: has("Products 10")}},
 	"GET /legend/{legend}": {{path: "/legend/products.svg?layer={layer}", status: 200, check: has("Products 10")}},
@@ -231,7 +230,7 @@ var layerRoutes = map[string][]layerRoute{
 	},
 	"DELETE /api/v1/layers/{layer}":       {{path: "/api/v1/layers/{layer}", role: "editor", status: 204}},
 	"POST /api/v1/layers/{layer}/reparse": {{path: "/api/v1/layers/{layer}/reparse", role: "editor", status: 400, check: isExplained("formula")}},
-	"POST /api/v1/layers/reparse":         {{path: "/api/v1/layers/reparse", body: `{"layers":["{layer}"]}`, role: "editor", status: 400, check: isExplained("formula")}},
+	"POST /api/v1/layers/reparse":         {{path: "/api/v1/layers/reparse", body: `{"layers":["{layer}"]}`, role: "editor", status: 202, check: has("is a formula")}},
 	"POST /api/v1/layers/{layer}/cancel":  {{path: "/api/v1/layers/{layer}/cancel", role: "editor", status: 200}},
 	"GET /api/v1/layers/{layer}/log":      {{path: "/api/v1/layers/{layer}/log", role: "editor", status: 404, check: isExplained("formula")}},
 	"GET /api/v1/layers/{layer}/events":   {{path: "/api/v1/layers/{layer}/events", status: 404, check: isExplained("formula")}},
@@ -277,7 +276,7 @@ func (u *uneven) ask(t *testing.T, pattern string, row layerRoute, l *rasterbase
 	t.Helper()
 	u.n++
 	tile, _ := lookedAt(100)
-	in := strings.NewReplacer("{layer}", l.Slug, "{id}", fmt.Sprint(l.ID), "{tile}", tile, "{west}", "9.05/50.45", "{east}", "9.15/50.45", "{n}", fmt.Sprint(u.n))
+	in := strings.NewReplacer("{layer}", l.Slug, "{id}", fmt.Sprint(l.ID), "{tile}", tile, "{west}", "9.05/50.45", "{east}", "9.12/50.45", "{n}", fmt.Sprint(u.n))
 	method, _, _ := strings.Cut(pattern, " ")
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -309,7 +308,7 @@ func TestEveryRouteOverAFormula(t *testing.T) {
 				if row.lists && !strings.Contains(pattern, "legends") && !strings.Contains(w.Body.String(), l.Name) {
 					t.Errorf("%s is not listed", l.Name)
 				}
-				if row.role == "" && row.status == 200 && !row.lists && w.Header().Get("Cache-Control") == "private, no-store" {
+				if strings.HasPrefix(pattern, "GET") && row.role == "" && row.status == 200 && !row.lists && w.Header().Get("Cache-Control") == "private, no-store" {
 					t.Errorf("nobody may keep what is public: %v", w.Header())
 				}
 				if row.check != nil {
@@ -475,5 +474,3 @@ func isExplained(word string) func(*testing.T, *httptest.ResponseRecorder) {
 		}
 	}
 }
-
-var _ http.Handler = (*server.Server)(nil)
