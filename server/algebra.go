@@ -165,10 +165,21 @@ func (s *Server) algebraTile(w http.ResponseWriter, r *http.Request) error {
 			size = max(size, d.size(part.rev.TileSize, p.double))
 		}
 		return sheet{
-			etag: tileTag(c.tag, p, size), version: c.tag[:11], private: c.private, format: p.format, size: size,
+			etag: tileTag(c.tag, p, size), version: c.tag[:11], private: c.private, format: p.format, size: size, computes: c.cost() > 0,
 			draw: func(ctx context.Context) (picture, error) { return s.drawComposite(ctx, c, d, p, size) },
 		}, nil
 	})
+}
+
+// cost is the work of a pixel of those layers that are made of formulas.
+func (c *composite) cost() int {
+	sum := 0
+	for _, p := range c.parts {
+		if p.of.formula != nil {
+			sum += p.of.formula.Cost()
+		}
+	}
+	return sum
 }
 
 // compose finds the layers of a composite; the sender needs the right to each.
@@ -224,7 +235,8 @@ func (s *Server) part(r *http.Request, d *drawing, ref string, again bool) (p pa
 	}
 	p.hidden = p.of.hides(l)
 	if p.rev = p.of.rev; d.rescale == nil {
-		p.rev, err = s.statistics(ctx, p.of)
+		p.rev, err = s.statistics(r, p.of)
+		err = blame(err, "layers")
 	}
 	return p, err
 }
@@ -248,6 +260,9 @@ func (c *composite) style(d *drawing) {
 
 // drawComposite reads and encodes a tile.
 func (s *Server) drawComposite(ctx context.Context, c *composite, d *drawing, p tilePlace, size int) (picture, error) {
+	if err := affordable("these layers", c.cost(), size); err != nil {
+		return picture{}, blame(err, "layers")
+	}
 	pixels, err := c.pixels(ctx, d, p, size)
 	if err != nil {
 		return picture{}, fmt.Errorf("read tile %d/%d/%d of %s: %w", p.z, p.x, p.y, d.params.Get("layers"), err)

@@ -4,6 +4,7 @@ import (
 	"image/color"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/server"
@@ -148,5 +149,48 @@ func TestAPictureWithAPrivateLayerIsPrivate(t *testing.T) {
 	w := get(t, s, path+"hidden")
 	if wantStatus(t, w, 200); w.Header().Get("Cache-Control") != "private, no-store" {
 		t.Errorf("with a private layer: %v", w.Header())
+	}
+}
+
+// Three bands of formulas are as much work as these are together, and are worked on in
+// turns as other formulas are.
+func TestThreeBandsOfFormulasAreBounded(t *testing.T) {
+	st := newStore(t)
+	dem := add(t, st, ramp("dem"))
+	for _, name := range []string{"R", "G", "B"} {
+		create(t, st, formulaOf(name, "sin(h)"+strings.Repeat("+sin(h)", 40), called("h", dem)))
+	}
+	s := newServer(t, server.Config{Store: st})
+	const path = "/algebra/6/32/22.png?tilesize=1024&rescale=-40,40&layers="
+	wantStatus(t, get(t, s, path+"r=r,g=r,b=r"), 200)
+	if p := wantProblem(t, get(t, s, path+"r=r,g=g,b=b"), 400); p.Parameter != "layers" {
+		t.Errorf("%+v", p)
+	}
+	wantStatus(t, get(t, s, strings.Replace(path, "1024", "512", 1)+"r=r,g=g,b=b"), 200)
+}
+
+// What a formula's colours are spread over is found out in its client's turn, once; what
+// is known or given takes no turn.
+func TestEstimatesTakeTurns(t *testing.T) {
+	st := newStore(t)
+	dem := add(t, st, ramp("dem"))
+	create(t, st, formulaOf("Twice", "h*2", called("h", dem)))
+	for _, timeout := range []time.Duration{0, -1} { // with what is remembered, and without
+		s := newServer(t, server.Config{Store: st, MaxPerClient: 1, CacheTimeout: timeout})
+		const formula = "/algebra/tilejson.json?layers=h=dem&formula="
+		free := s.Occupy("192.0.2.1:1234")
+		wantStatus(t, get(t, s, formula+"h*3&rescale=0,9"), 200)
+		for _, path := range []string{formula + "h*3", "/layers/twice/tilejson.json", "/layers/twice", "/algebra/6/32/22.png?layers=r=twice,g=twice,b=twice"} {
+			wantProblem(t, get(t, s, path), 429)
+		}
+		free()
+		for _, path := range []string{formula + "h*3", "/layers/twice"} {
+			wantStatus(t, get(t, s, path), 200)
+		}
+		free = s.Occupy("192.0.2.1:1234")
+		for _, path := range []string{formula + "h*3", "/layers/twice", "/layers/twice/tilejson.json"} {
+			wantStatus(t, get(t, s, path), 200)
+		}
+		free()
 	}
 }

@@ -130,3 +130,38 @@ type discarded struct {
 func (d *discarded) Header() http.Header         { return d.header }
 func (d *discarded) Write(b []byte) (int, error) { d.bytes += len(b); return len(b), nil }
 func (d *discarded) WriteHeader(status int)      { d.status = max(d.status, status) }
+
+// BenchmarkAlgebraTile answers tiles of the NDVI of two layers of 256x256 pixels: cold
+// reads and unpacks both, computes, colours and encodes each of them, warm has them in
+// memory, and stored is the first of the layers alone, as cold, to compare with.
+func BenchmarkAlgebraTile(b *testing.B) {
+	st := newStore(b)
+	for i, name := range []string{"Red", "Near infrared"} {
+		spec := stripes(name, nil)
+		spec.Layer.Source.Name, spec.Datatype = name, rasterbase.Continuous
+		spec.Bands = []rasterbase.Band{{PixelType: rasterbase.Uint16, Nodata: rasterbase.FloatPtr(0)}}
+		spec.Value = func(_, x, y int) (float64, bool) {
+			v, _ := hills(0, x+i*1000, y)
+			return float64(int(v)), (x+y)%97 != 0
+		}
+		add(b, st, spec)
+	}
+	const ndvi = "/algebra/6/%d/%d.png?layers=r=1,n=2&formula=(n-r)/(n%%2Br)&rescale=-1,1&colormap_name=rdylgn"
+	for _, c := range []struct {
+		name, address string
+		cache         int64
+	}{
+		{"cold", ndvi, -1},
+		{"warm", ndvi, 0},
+		{"stored", "/tiles/1/6/%d/%d.png?rescale=0,3000&colormap_name=rdylgn", -1},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := newServer(b, server.Config{Store: st, TileCache: c.cache})
+			var requests []*http.Request
+			for i := range 4 {
+				requests = append(requests, httptest.NewRequest("GET", fmt.Sprintf(c.address, 33+i%2, 22+i/2), nil))
+			}
+			answerAll(b, s, requests)
+		})
+	}
+}

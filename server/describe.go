@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
@@ -61,27 +62,28 @@ func read(ctx context.Context, tx store.Tx, l *rasterbase.Layer) (k known, err e
 
 // complete adds what is drawn of a formula, with statistics if they are wanted. What
 // keeps it from being read is its state, and no error.
-func (s *Server) complete(ctx context.Context, k *known, statistics bool) error {
+func (s *Server) complete(r *http.Request, k *known, statistics bool) error {
 	if k.formula == nil {
 		return nil
 	}
 	if k.unread == nil {
-		k.about, k.unread = s.computed(ctx, k.layer, statistics)
+		k.about, k.unread = s.computed(r, k.layer, statistics)
 	}
-	if code := rasterbase.CodeOf(k.unread); ctx.Err() != nil || code == rasterbase.Busy {
-		return cmp.Or(ctx.Err(), k.unread)
+	gone := r.Context().Err()
+	if code := rasterbase.CodeOf(k.unread); gone != nil || code == rasterbase.Busy || code == rasterbase.TooMany {
+		return cmp.Or(gone, k.unread)
 	}
 	return nil
 }
 
 // computed is what stands for a revision of a formula.
-func (s *Server) computed(ctx context.Context, l *rasterbase.Layer, statistics bool) (*rasterbase.Revision, error) {
-	sub, err := s.open(ctx, l, false)
+func (s *Server) computed(r *http.Request, l *rasterbase.Layer, statistics bool) (*rasterbase.Revision, error) {
+	sub, err := s.open(r.Context(), l, false)
 	if err != nil {
 		return nil, err
 	}
 	if statistics && sub.rev.HasPyramid && sub.affordable(samplePixels) == nil {
-		return s.statistics(ctx, sub)
+		return s.statistics(r, sub)
 	}
 	return sub.rev, nil
 }

@@ -108,7 +108,7 @@ func (s *Server) readable(r *http.Request, c choice) (out listing, err error) {
 		// Rights are asked of what is told: it may have been made private since.
 		still, err := s.visible(ctx, who, []*rasterbase.Layer{k.layer})
 		if err == nil && len(still) > 0 {
-			if err = s.complete(ctx, &k, false); err == nil {
+			if err = s.complete(r, &k, false); err == nil {
 				err = s.tellTo(ctx, who, &k)
 			}
 		}
@@ -228,7 +228,7 @@ func (s *Server) readLayer(r *http.Request, ref string) (k known, err error) {
 		return err
 	})
 	if err == nil {
-		err = s.complete(r.Context(), &k, true)
+		err = s.complete(r, &k, true)
 	}
 	return k, err
 }

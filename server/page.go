@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"encoding/hex"
 	"fmt"
@@ -141,7 +140,7 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	root := s.root(r)
 	for _, k := range found.layers {
-		data, drawn, err := s.layerData(r.Context(), k)
+		data, drawn, err := s.layerData(r, k)
 		view := k.view(root, drawn)
 		switch {
 		case err != nil:
@@ -169,15 +168,15 @@ type drawnLayer struct {
 
 // layerData is what the script needs of a layer and how it is drawn; both are
 // nil for a layer without map tiles.
-func (s *Server) layerData(ctx context.Context, k known) (*layerData, *drawnLayer, error) {
+func (s *Server) layerData(r *http.Request, k known) (*layerData, *drawnLayer, error) {
 	if !k.drawable() {
 		return nil, nil, nil
 	}
-	sub, err := s.open(ctx, k.layer, false)
+	sub, err := s.open(r.Context(), k.layer, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := s.styleOf(ctx, sub, k.legend, s.plain, false)
+	st, err := s.styleOf(r, sub, k.legend, s.plain, false)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,7 +48,7 @@ func (s *Server) resolve(r *http.Request, a asked) (*resolved, error) {
 		return nil, err
 	}
 	out.hidden = out.hidden || a.personal
-	if out.style, err = s.styleOf(r.Context(), out.subject, inForce(out.legend, own, a.drawing), a.drawing, a.values); err != nil {
+	if out.style, err = s.styleOf(r, out.subject, inForce(out.legend, own, a.drawing), a.drawing, a.values); err != nil {
 		return nil, s.blameLegend(err, out, a.drawing)
 	}
 	return out, nil

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -9,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"math"
+	"net/http"
 	"strings"
 	"weak"
 
@@ -101,7 +101,7 @@ const (
 // styleOf gives the style of a revision under a legend, for pictures or for a
 // GeoTIFF's values. Styles are remembered by what is in them, since compiling a
 // legend takes longer than drawing a tile.
-func (s *Server) styleOf(ctx context.Context, sub *subject, lg *rasterbase.Legend, d *drawing, values bool) (*style, error) {
+func (s *Server) styleOf(r *http.Request, sub *subject, lg *rasterbase.Legend, d *drawing, values bool) (*style, error) {
 	ref := styleRef{weak.Make(sub), weak.Make(lg), weak.Make(d), values}
 	tag, ok := s.styleRefs.get(ref)
 	if !ok {
@@ -112,7 +112,7 @@ func (s *Server) styleOf(ctx context.Context, sub *subject, lg *rasterbase.Legen
 	if !ok {
 		rev, err := sub.rev, error(nil)
 		if spreads(lg, d, values) {
-			rev, err = s.statistics(ctx, sub)
+			rev, err = s.statistics(r, sub)
 		}
 		if err != nil {
 			return nil, err

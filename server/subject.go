@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"math"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -72,6 +74,9 @@ type keptSubject struct {
 	subject    *subject
 }
 
+// noGeneration is that of what was opened while nobody knew the catalog's.
+const noGeneration = math.MaxUint64
+
 // open gives what a layer is drawn from. A stored layer stays the same as long as
 // its revision is published; a formula as long as nothing in the catalog changes.
 func (s *Server) open(ctx context.Context, l *rasterbase.Layer, again bool) (*subject, error) {
@@ -106,15 +111,17 @@ func (s *Server) remembered(key string, now uint64, known, again bool, open func
 	if kept, ok := s.subjects.get(key); ok && kept.subject.version == sub.version {
 		sub.estimated.Store(kept.subject.estimated.Load())
 	}
-	if known {
-		s.subjects.put(key, &keptSubject{now, sub})
+	if !known {
+		now = noGeneration // what was found out of this version counts, and nothing else
 	}
+	s.subjects.put(key, &keptSubject{now, sub})
 	return sub, nil
 }
 
 // statistics gives what is drawn with the statistics that colours are spread by.
-// Those of a formula are estimated, once for each version.
-func (s *Server) statistics(ctx context.Context, sub *subject) (*rasterbase.Revision, error) {
+// Those of a formula are estimated, once for each version, as work of the client that
+// asks: whoever calls it has no place of [Server.admitWork].
+func (s *Server) statistics(r *http.Request, sub *subject) (*rasterbase.Revision, error) {
 	if sub.formula == nil {
 		return sub.rev, nil
 	}
@@ -124,11 +131,16 @@ func (s *Server) statistics(ctx context.Context, sub *subject) (*rasterbase.Revi
 	if err := sub.drawable(); err != nil {
 		return nil, err
 	}
-	// It takes its turn as a tile does.
 	if err := sub.affordable(samplePixels); err != nil {
 		return nil, err
 	}
-	band, err := s.samples.do(ctx, sub.version, func(ctx context.Context) (rasterbase.Band, error) {
+	release, err := s.admitWork(r)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	// It takes its turn as a tile does.
+	band, err := s.samples.do(r.Context(), sub.version, func(ctx context.Context) (rasterbase.Band, error) {
 		select {
 		case s.drawing <- struct{}{}:
 			defer func() { <-s.drawing }()
