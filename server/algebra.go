@@ -230,7 +230,7 @@ func (s *Server) part(r *http.Request, d *drawing, ref string, again bool) (p pa
 		return p, blame(err, "layers")
 	}
 	p.ref = ref
-	if p.of, err = s.open(ctx, l, again); err != nil {
+	if p.of, err = s.openFor(ctx, who, l, again); err != nil {
 		return p, blame(err, "layers")
 	}
 	p.hidden = p.of.hides(l)

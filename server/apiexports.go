@@ -349,8 +349,7 @@ func (s *Server) apiExportFile(w http.ResponseWriter, r *http.Request, in *expor
 	private(h)
 	fileHeaders(h, mediaOf(e), e.FileName)
 	h.Set("ETag", fmt.Sprintf(`"export-%d-%x"`, e.ID, e.Ended.UnixNano()))
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // it may take longer than other answers
-	http.ServeContent(w, r, "", e.Ended, f)
+	http.ServeContent(&unhurried{ResponseWriter: w, control: http.NewResponseController(w), idle: sendIdle}, r, "", e.Ended, f)
 	return nil
 }
 

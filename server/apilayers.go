@@ -334,11 +334,45 @@ func (s *Server) apiDeleteLayer(w http.ResponseWriter, r *http.Request, in *laye
 	if err != nil {
 		return err
 	}
+	if err := s.unread(r, l); err != nil {
+		return err
+	}
 	if err := s.c.Parser.Delete(r.Context(), l.ID); err != nil && !errors.Is(err, store.ErrNotExist) {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// unread fails for a layer that formulas of others read. It names those that the
+// sender may read, and tells of the others that they are there.
+func (s *Server) unread(r *http.Request, l *rasterbase.Layer) error {
+	var readers []*rasterbase.Layer
+	err := s.view(r.Context(), func(tx store.Tx) (err error) {
+		readers, err = tx.Layers().ReadBy(r.Context(), l.ID)
+		return err
+	})
+	if err != nil || len(readers) == 0 {
+		return err
+	}
+	who, err := s.principal(r)
+	if err != nil {
+		return err
+	}
+	seen, err := s.visible(r.Context(), who, readers)
+	if err != nil {
+		return err
+	}
+	const most = 10
+	var names []string
+	for _, one := range seen[:min(len(seen), most)] {
+		names = append(names, fmt.Sprintf("%d (%s)", one.ID, one.Name))
+	}
+	if more := len(readers) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return rasterbase.Errorf(rasterbase.Conflict, "layer %d is read by the formulas of %s", l.ID, strings.Join(names, ", ")).
+		WithHint("delete these layers first, or give them another formula")
 }
 
 type previewInput struct {

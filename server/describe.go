@@ -67,7 +67,7 @@ func (s *Server) complete(r *http.Request, k *known, statistics bool) error {
 		return nil
 	}
 	if k.unread == nil {
-		k.about, k.unread = s.computed(r, k.layer, statistics)
+		k.about, k.unread = s.computed(r, k, statistics)
 	}
 	gone := r.Context().Err()
 	if code := rasterbase.CodeOf(k.unread); gone != nil || code == rasterbase.Busy || code == rasterbase.TooMany {
@@ -77,11 +77,12 @@ func (s *Server) complete(r *http.Request, k *known, statistics bool) error {
 }
 
 // computed is what stands for a revision of a formula.
-func (s *Server) computed(r *http.Request, l *rasterbase.Layer, statistics bool) (*rasterbase.Revision, error) {
-	sub, err := s.open(r.Context(), l, false)
+func (s *Server) computed(r *http.Request, k *known, statistics bool) (*rasterbase.Revision, error) {
+	sub, err := s.openedFor(r, k.layer)
 	if err != nil {
 		return nil, err
 	}
+	k.private = k.private || sub.private
 	if statistics && sub.rev.HasPyramid && sub.affordable(samplePixels) == nil {
 		return s.statistics(r, sub)
 	}

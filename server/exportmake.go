@@ -75,6 +75,7 @@ type exportOrder struct {
 	owner  string
 	layers []rasterbase.LayerID // that may be read
 	url    string               // of the request, for README.txt; empty: not told
+	hidden bool                 // the legend that is named is kept from others
 }
 
 // exportPlan is an export that can be made, known before the work.
@@ -116,7 +117,7 @@ func (x *Exporter) plan(ctx context.Context, o exportOrder) (*exportPlan, error)
 		}
 		p.private = p.private || l.Visibility == rasterbase.Private
 	}
-	p.private = p.private || o.params.Has("store")
+	p.private = p.private || o.hidden || o.params.Has("store")
 	p.name = export.FileName(cmp.Or(o.filename, p.ownName()), o.ext)
 	if o.tiles {
 		return p, x.planTiles(ctx, p)

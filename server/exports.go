@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ import (
 
 // maxExporting is how many exports are made in requests at the same time.
 const maxExporting = 4
+
+// maxSending is how many files of such exports are on the disk at the same time.
+const maxSending = 32
 
 // exportWorkers is how many goroutines make an export in a request: others want
 // their tiles meanwhile.
@@ -51,10 +55,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	private(w.Header())
-	if !p.private {
-		w.Header().Set("Cache-Control", "no-cache")
-	}
+	p.caching(w.Header())
 	if who.Name != "" && prefersAsync(r) {
 		w.Header().Set("Preference-Applied", "respond-async")
 		return s.exportLater(w, r, p, http.StatusAccepted)
@@ -73,6 +74,14 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return s.sendExport(w, r, x, p)
+}
+
+// caching says who may keep the answer.
+func (p *exportPlan) caching(h http.Header) {
+	private(h)
+	if !p.private {
+		h.Set("Cache-Control", "no-cache")
+	}
 }
 
 // prefersAsync reports whether a request asks to be answered before the work.
@@ -136,9 +145,21 @@ func (s *Server) orderOf(r *http.Request, who rasterbase.Principal, params url.V
 	if o.exportRequest, err = s.readExport(q.params); err != nil {
 		return o, err
 	}
+	if o.hidden, err = s.mayNameClasses(r.Context(), who, q.params); err != nil {
+		return o, err
+	}
 	o.layers, err = s.mayExport(r, who, o.exportRequest)
 	o.url = s.exportURL(r, o.exportRequest)
 	return o, err
+}
+
+// mayNameClasses fails for a legend that the sender may not see: a file has the names
+// of its classes, as pictures of legends have. It reports whether others may not see it.
+func (s *Server) mayNameClasses(ctx context.Context, who rasterbase.Principal, params url.Values) (hidden bool, err error) {
+	if !params.Has("legend") || params.Has("store") {
+		return false, nil
+	}
+	return s.mayName(ctx, who, params.Get("legend"))
 }
 
 // writtenName is the name of the one layer, with its band where that is written.
@@ -173,6 +194,12 @@ func (s *Server) exportURL(r *http.Request, q *exportRequest) string {
 
 // sendExport makes an export and sends it.
 func (s *Server) sendExport(w http.ResponseWriter, r *http.Request, x *Exporter, p *exportPlan) error {
+	// A file stays on the disk until the client has taken it, however slowly.
+	end, err := s.sending.begin("files of exports")
+	if err != nil {
+		return err
+	}
+	defer end()
 	f, err := s.makeNow(w, r, x, p)
 	if err != nil {
 		return err
@@ -211,6 +238,7 @@ func (s *Server) makeNow(w http.ResponseWriter, r *http.Request, x *Exporter, p 
 		return nil, err
 	}
 	*p = *again
+	p.caching(w.Header())
 	w.Header().Set("ETag", p.etag)
 	return x.make(r.Context(), p, exportWorkers, nil)
 }

@@ -98,7 +98,7 @@ func (s *Server) openExpression(ctx context.Context, who rasterbase.Principal, e
 		key += fmt.Sprintf(" %s:%d=%d", in.name, in.band, layers[i].ID)
 	}
 	if e.formula == nil {
-		return s.openInputs(ctx, layers, again)
+		return s.openInputs(ctx, who, layers, again)
 	}
 	sub, err := s.remembered(key, now, known, again, func() (coverage.Coverage, error) {
 		o := coverage.OpenOptions{Transformer: s.c.Transformer}
@@ -119,23 +119,17 @@ func (s *Server) openExpression(ctx context.Context, who rasterbase.Principal, e
 	if err != nil {
 		return nil, err
 	}
-	// Between the looking and the opening a formula layer can have come to read others.
-	for _, l := range sub.reads {
-		if sees, err := s.sees(ctx, who, l); err != nil {
-			return nil, err
-		} else if !sees {
-			return nil, rasterbase.Errorf(rasterbase.NotFound, "a layer of the formula is gone").
-				WithHint("/layers lists those that you may read").WithField("layers")
-		}
+	if err := s.mayReadAll(ctx, who, sub); err != nil {
+		return nil, err
 	}
 	return &opened{sub, sub.reads, sub.private}, nil
 }
 
 // openInputs opens layers that no formula puts together, the first as what is read.
-func (s *Server) openInputs(ctx context.Context, layers []*rasterbase.Layer, again bool) (*opened, error) {
+func (s *Server) openInputs(ctx context.Context, who rasterbase.Principal, layers []*rasterbase.Layer, again bool) (*opened, error) {
 	out := &opened{}
 	for i, l := range layers {
-		sub, err := s.open(ctx, l, again)
+		sub, err := s.openFor(ctx, who, l, again)
 		if err != nil {
 			return nil, blame(err, "layers")
 		}

@@ -172,7 +172,7 @@ func (s *Server) layerData(r *http.Request, k known) (*layerData, *drawnLayer, e
 	if !k.drawable() {
 		return nil, nil, nil
 	}
-	sub, err := s.open(r.Context(), k.layer, false)
+	sub, err := s.openedFor(r, k.layer)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -11,15 +12,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
 	"github.com/rasterbase/rasterbase/store"
 )
-
-// maxPointsBody is the longest body of POST /pixel, in bytes.
-const maxPointsBody = 32 << 20
 
 // askedPoints are what a body holds: places, and the form in which they came, which is
 // that of the answer too.
@@ -69,12 +68,20 @@ func (s *Server) points(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.openLookup(r.Context(), who, l, 3857, false); err != nil {
 		return err
 	}
+	b, forget, err := s.receive(w, r, who, pointsBodyLimit(s.c.MaxPoints))
+	defer forget()
+	if err != nil {
+		return err
+	}
 	release, err := s.admitWork(r)
 	if err != nil {
 		return err
 	}
 	defer release()
-	p, err := s.readPoints(w, r, l)
+	p, err := readPoints(b, s.c.MaxPoints)
+	if err == nil {
+		err = p.agreesWith(l)
+	}
 	if err != nil {
 		return err
 	}
@@ -118,43 +125,24 @@ func answerForm(r *http.Request, q url.Values) (string, error) {
 	return jsonForm, nil
 }
 
-// readPoints reads the body of a request.
-func (s *Server) readPoints(w http.ResponseWriter, r *http.Request, l *lookup) (*askedPoints, error) {
-	b, err := readBody(w, r, maxPointsBody)
-	if err != nil {
-		return nil, err
-	}
-	p, err := readPoints(b, s.c.MaxPoints)
-	if err != nil {
-		return nil, err
-	}
+// agreesWith refuses a body that is in another CRS than the query says.
+func (p *askedPoints) agreesWith(l *lookup) error {
 	if p.said && l.srid != 0 && l.srid != p.srid {
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "srid is %d, and the body says that it is in %d", l.srid, p.srid).
+		return rasterbase.Errorf(rasterbase.Invalid, "srid is %d, and the body says that it is in %d", l.srid, p.srid).
 			WithHint("leave out one of them").WithField("srid")
 	}
-	return p, nil
+	return nil
 }
 
-// readBody reads a body of bounded length.
-func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return nil, rasterbase.Errorf(rasterbase.TooLarge, "the body is too long").WithHint("at most %d bytes are read; send it in parts", most)
-	}
-	if err != nil {
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "the body cannot be read: %w", err)
-	}
-	return b, nil
-}
-
-// readPoints reads GeoJSON or CSV with at most so many places.
+// readPoints reads GeoJSON or CSV with at most so many places. What it gives refers to
+// the body, which must not change any more.
 func readPoints(b []byte, most int) (*askedPoints, error) {
-	text := strings.TrimPrefix(string(b), "\ufeff") // spreadsheets begin files so
-	switch begin := strings.TrimLeft(text, " \t\r\n"); {
-	case begin == "":
+	text := bytes.TrimPrefix(b, []byte("\ufeff")) // spreadsheets begin files so
+	switch begin := bytes.TrimLeft(text, " \t\r\n"); {
+	case len(begin) == 0:
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "the body is empty").WithHint("%s", pointsForms)
 	case begin[0] == '{' || begin[0] == '[':
-		return readPointsJSON([]byte(begin), most)
+		return readPointsJSON(begin, most)
 	}
 	return readPointsCSV(text, most)
 }
@@ -200,7 +188,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, media string, wr
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	var to io.Writer = &unhurried{ResponseWriter: w, control: http.NewResponseController(w), idle: sendIdle}
+	var to io.Writer = &taking{ResponseWriter: w, control: http.NewResponseController(w), from: time.Now()}
 	var z *gzip.Writer
 	if takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")

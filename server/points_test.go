@@ -45,11 +45,13 @@ func TestPointsOfGeoJSON(t *testing.T) {
 			"layers=a=2,b=3&formula=a%2Bb",
 			`{"type":"FeatureCollection","name":"<mine>","features":[
 				{"type":"Feature","id":12345678901234567890,"properties":{"z":1.50,"value":"old","a":null},"geometry":` + point(a) + `},
+				{"type":"Feature","properties":{"a":{"value":1,"b":[{}, "}]\"" ]},"\u0076alue":7,"\u00e9":"é"},"geometry":{"type":"MultiPoint","coordinates":[]}},
 				{"type":"Feature","properties":null,"geometry":` + point(b) + `,"bbox":[0,0,1,1]},
 				{"type":"Feature","geometry":null},
 				{"type":"Feature","properties":{},"geometry":{"type":"MultiPoint","coordinates":[[` + a + `, 300],[` + far + `]]}}],"more":[1e400]}`,
 			`{"type":"FeatureCollection","name":"<mine>","features":[
 {"type":"Feature","id":12345678901234567890,"properties":{"z":1.50,"a":null,"value":44},"geometry":` + point(a) + `},
+{"type":"Feature","properties":{"a":{"value":1,"b":[{}, "}]\"" ]},"\u00e9":"é","value":[]},"geometry":{"type":"MultiPoint","coordinates":[]}},
 {"type":"Feature","properties":{"value":null},"geometry":` + point(b) + `,"bbox":[0,0,1,1]},
 {"type":"Feature","geometry":null,"properties":{"value":null}},
 {"type":"Feature","properties":{"value":[44,null]},"geometry":{"type":"MultiPoint","coordinates":[[` + a + `, 300],[` + far + `]]}}],"more":[1e400]}
@@ -184,6 +186,13 @@ func TestPointsRefuse(t *testing.T) {
 		{"layers=a=1,b=2&formula=a*b", "x,y\n1,2\n", 404, "layer"},
 		{"layers=a=1", "x,y\n" + strings.Repeat(" ", 33<<20), 413, "long"},
 		{"layers=a=1", strings.Repeat("x,", 2000), 400, "columns"},
+		{"layers=a=1", "x,y\n1,2\n1,2,\"" + strings.Repeat("\n", 1<<20+100), 400, "longer"},
+		{"layers=a=1", `{"type":"FeatureCollection","features":[` + strings.Repeat(`{"type":"Feature","geometry":{"type":"MultiPoint","coordinates":[]}},`, 3) + `{}]}`, 413, "3 features"},
+		{"layers=a=1", `{"type":"Feature","geometry":{"type":"Point","type":"Point","coordinates":[1,2]}}`, 400, "twice"},
+		{"layers=a=1", `{"type":"Feature","geometry":[1,2]}`, 400, "object"},
+		{"layers=a=1", `{"type":"Point","coordinates":[null,1]}`, 400, "numbers"},
+		{"layers=a=1", `{"type":"MultiPoint","coordinates":[1,2]}`, 400, "lists of numbers"},
+		{"layers=a=1", `{"type":"Feature","properties":{"a":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}}`, 400, "deep"},
 	} {
 		if p := wantProblem(t, postTo(t, s, "/pixel?"+c.query, c.body), c.status); !strings.Contains(p.Detail+p.Parameter, c.says) {
 			t.Errorf("%s %.80s: %+v", c.query, c.body, p)

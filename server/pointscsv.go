@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -11,39 +12,87 @@ import (
 	"github.com/rasterbase/rasterbase/crs"
 )
 
-// table is rows with places.
+// table is rows with places. They are read twice, for their places and when they are
+// written, since what they are split into takes many times the memory of the text.
 type table struct {
-	header []string // nil: there is none
-	rows   [][]string
-	value  int // the column that values are written to: after all others, or one of that name
-	comma  rune
+	text   []byte
+	comma  byte
+	header bool // the first row is one
+	value  int  // the column that values are written to: after all others, or one of that name
 }
 
-// maxColumns is how many columns a table has at most.
-const maxColumns = 1000
+const (
+	// maxColumns is how many columns a table has at most.
+	maxColumns = 1000
+	// maxRow is how long a row is at most, in bytes.
+	maxRow = 1 << 20
+)
+
+// rows begins to read the rows. A row that it gives is good until the next.
+func (t *table) rows() *csv.Reader {
+	in := csv.NewReader(&boundedRows{from: bytes.NewReader(t.text), comma: t.comma, line: 1})
+	in.Comma = rune(t.comma)
+	in.ReuseRecord = true
+	return in
+}
+
+// boundedRows reads rows and ends before one that is too long, or would be split into
+// too many columns.
+type boundedRows struct {
+	from    io.Reader
+	comma   byte
+	line    int
+	quoted  bool // in quotation marks, where lines and columns do not end
+	columns int  // that have ended in this row
+	length  int  // of this row
+}
+
+func (b *boundedRows) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	for i, c := range p[:n] {
+		b.length++
+		if c == '\n' {
+			b.line++
+		}
+		switch {
+		case c == '"': // one that is written twice ends the text and begins it
+			b.quoted = !b.quoted
+		case b.quoted:
+		case c == '\n':
+			b.columns, b.length = 0, 0
+		case c == b.comma:
+			b.columns++
+		}
+		switch {
+		case b.columns >= maxColumns:
+			return i, rasterbase.Errorf(rasterbase.Invalid, "line %d: the row has more than %d columns", b.line, maxColumns).
+				WithHint("send the columns of the coordinates, and what names the rows")
+		case b.length > maxRow:
+			return i, rasterbase.Errorf(rasterbase.Invalid, "line %d: the row is longer than %d bytes", b.line, maxRow).
+				WithHint("look for a quotation mark that does not end, or send fewer columns")
+		}
+	}
+	return n, err
+}
 
 // readPointsCSV reads rows with columns x and y, or lon and lat. A first row of
 // numbers is no header: its first two columns are coordinates then.
-func readPointsCSV(text string, most int) (*askedPoints, error) {
-	t := &table{comma: separatorOf(text)}
-	in := csv.NewReader(strings.NewReader(text))
-	in.Comma = t.comma
+func readPointsCSV(text []byte, most int) (*askedPoints, error) {
+	t := &table{text: text, comma: separatorOf(text)}
+	in := t.rows()
 	row, err := in.Read()
 	if err != nil {
 		return nil, badTable(err)
-	}
-	if len(row) > maxColumns {
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "the rows have %d columns", len(row)).WithHint("at most %d", maxColumns)
 	}
 	p := &askedPoints{body: t, srid: 3857}
 	x, y := 0, 1
 	t.value = len(row)
 	if _, number := finiteNumber(strings.TrimSpace(row[0])); number && len(row) >= 2 {
-		if err := t.add(p, row, x, y, in); err != nil {
+		if err := p.addRow(row, x, y, in); err != nil {
 			return nil, err
 		}
 	} else {
-		t.header = row
+		t.header = true
 		if x, y, p.srid = coordinateColumns(row); x < 0 {
 			return nil, rasterbase.Errorf(rasterbase.Invalid, "there are no columns x and y, or lon and lat, but %s", cut(strings.Join(row, ", "), 100)).
 				WithHint("name the columns of the coordinates so in the first line, or leave it out and put the two first")
@@ -63,7 +112,7 @@ func readPointsCSV(text string, most int) (*askedPoints, error) {
 		if len(p.places) == most {
 			return nil, tooManyPoints(most)
 		}
-		if err := t.add(p, row, x, y, in); err != nil {
+		if err := p.addRow(row, x, y, in); err != nil {
 			return nil, err
 		}
 	}
@@ -71,10 +120,10 @@ func readPointsCSV(text string, most int) (*askedPoints, error) {
 
 // separatorOf is what stands between the columns of the first line: a comma, or else a
 // semicolon or a tab, which spreadsheets write as well.
-func separatorOf(text string) rune {
-	line, _, _ := strings.Cut(text, "\n")
-	for _, c := range ",;\t" {
-		if strings.ContainsRune(line, c) {
+func separatorOf(text []byte) byte {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	for _, c := range []byte(",;\t") {
+		if bytes.IndexByte(line, c) >= 0 {
 			return c
 		}
 	}
@@ -101,8 +150,8 @@ func coordinateColumns(header []string) (x, y, srid int) {
 	return -1, -1, 0
 }
 
-// add reads a row. One with empty coordinates has no place.
-func (t *table) add(p *askedPoints, row []string, x, y int, in *csv.Reader) error {
+// addRow adds the place of a row. One with empty coordinates has none.
+func (p *askedPoints) addRow(row []string, x, y int, in *csv.Reader) error {
 	place := nowhere
 	xText, yText := strings.TrimSpace(row[x]), strings.TrimSpace(row[y])
 	if xText != "" || yText != "" {
@@ -121,11 +170,13 @@ func (t *table) add(p *askedPoints, row []string, x, y int, in *csv.Reader) erro
 		}
 	}
 	p.places = append(p.places, place)
-	t.rows = append(t.rows, row)
 	return nil
 }
 
 func badTable(err error) error {
+	if _, told := asError(err); told {
+		return err
+	}
 	return rasterbase.Errorf(rasterbase.Invalid, "the rows cannot be read: %w", err).WithHint("%s", pointsForms)
 }
 
@@ -138,15 +189,24 @@ func (t *table) writeJSON(out *outgoing, a *answeredPoints) error { return write
 // would compute.
 func (t *table) writeCSV(out *outgoing, a *answeredPoints) error {
 	w := csv.NewWriter(out)
-	w.Comma = t.comma
-	if t.header != nil {
-		if err := w.Write(t.with(t.header, "value")); err != nil {
+	w.Comma = rune(t.comma)
+	in := t.rows()
+	if t.header {
+		row, err := in.Read()
+		if err != nil {
+			return err
+		}
+		if err := w.Write(t.with(row, "value")); err != nil {
 			return err
 		}
 	}
-	for i, row := range t.rows {
+	for _, pixel := range a.pixels {
+		row, err := in.Read()
+		if err != nil {
+			return err
+		}
 		text := ""
-		if v := a.valueOf(a.pixels[i]); v != nil {
+		if v := a.valueOf(pixel); v != nil {
 			text = formatNumber(*v)
 		}
 		if err := w.Write(t.with(row, text)); err != nil {
@@ -157,9 +217,11 @@ func (t *table) writeCSV(out *outgoing, a *answeredPoints) error {
 	return w.Error()
 }
 
-// with gives a row with a text in the column of values.
+// with puts a text into a row's column of values.
 func (t *table) with(row []string, text string) []string {
-	row = append(slices.Clip(row), "")[:max(len(row), t.value+1)]
+	if t.value == len(row) {
+		return append(row, text)
+	}
 	row[t.value] = text
 	return row
 }

@@ -3,100 +3,48 @@ package server
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
 )
 
-// jsonMember is a member of a JSON object, in the place and as it came.
-type jsonMember struct {
-	name string
-	raw  json.RawMessage
-}
-
-// members reads an object without losing the order of its members.
-func members(raw []byte) ([]jsonMember, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	t, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	if t != json.Delim('{') {
-		return nil, errors.New("an object was expected")
-	}
-	var out []jsonMember
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := t.(string)
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, err
-		}
-		out = append(out, jsonMember{name, raw})
-	}
-	return out, nil
-}
-
-// uniqueMembers are members of which none is there twice: one would be read, and both
-// written.
-func uniqueMembers(raw []byte) ([]jsonMember, error) {
-	all, err := members(raw)
-	if err != nil {
-		return nil, err
-	}
-	seen := make(map[string]bool, len(all))
-	for _, m := range all {
-		if seen[m.name] {
-			return nil, fmt.Errorf("%.40q is there twice", m.name)
-		}
-		seen[m.name] = true
-	}
-	return all, nil
-}
-
-// find gives a member of an object, nil when there is none.
-func find(all []jsonMember, name string) json.RawMessage {
-	for _, m := range all {
-		if m.name == name {
-			return m.raw
-		}
-	}
-	return nil
-}
-
 // feature is a feature of GeoJSON whose geometry is a point, several, or null.
 type feature struct {
-	members []jsonMember
-	places  int  // of its geometry
-	many    bool // a MultiPoint: its value is a list
+	raw    []byte // the part of the body
+	places int    // of its geometry
+	many   bool   // a MultiPoint: its value is a list
 }
 
 // features are what a document of GeoJSON holds.
 type features struct {
-	collection []jsonMember // of the document; nil: it is one feature, or a bare geometry
+	collection []byte // the document; nil: it is one feature, or a bare geometry
 	all        []feature
 	bare       bool
 }
 
-func badPoints(format string, args ...any) *rasterbase.Error {
-	return rasterbase.Errorf(rasterbase.Invalid, "the GeoJSON cannot be read: "+format, args...).WithHint("%s", pointsForms)
+// featureReader reads features into places.
+type featureReader struct {
+	p       *askedPoints
+	most    int
+	members []jsonMember // of the object that is being read
 }
 
 // readPointsJSON reads a FeatureCollection, a Feature, a Point or a MultiPoint.
 func readPointsJSON(b []byte, most int) (*askedPoints, error) {
+	if tooDeep(b) {
+		return nil, badPoints("lists and objects stand more than %d deep in one another", maxDepth)
+	}
 	if !json.Valid(b) {
 		var v any
-		return nil, badPoints("%v", json.Unmarshal(b, &v))
+		return nil, badPoints("%v", json.Unmarshal(b, &v)) // which looks whether it is valid first
 	}
-	doc, err := uniqueMembers(b)
+	b = bytes.TrimRight(b, " \t\r\n")
+	doc, err := uniqueMembers(b, nil)
 	if err != nil {
-		return nil, badPoints("%w", err)
+		return nil, err
 	}
 	p := &askedPoints{srid: 4326}
 	if raw := find(doc, "crs"); raw != nil {
@@ -107,33 +55,45 @@ func readPointsJSON(b []byte, most int) (*askedPoints, error) {
 	}
 	f := &features{}
 	p.body = f
-	kind, err := typeOf(doc)
-	if err != nil {
+	in := &featureReader{p: p, most: most}
+	switch kind, err := typeOf(doc); {
+	case err != nil:
 		return nil, err
-	}
-	switch kind {
-	case "FeatureCollection":
-		f.collection = doc
-		var all []json.RawMessage
-		if err := json.Unmarshal(find(doc, "features"), &all); err != nil || all == nil {
-			return nil, badPoints("features is no list")
-		}
-		for i, raw := range all {
-			if err := f.add(p, raw, most); err != nil {
-				return nil, inFeature(i, err)
-			}
-		}
-		return p, nil
-	case "Feature":
-		return p, f.add(p, b, most)
+	case kind == "FeatureCollection":
+		f.collection = b
+		f.all, err = in.features(find(doc, "features"))
+		return p, err
+	case kind == "Feature":
+		f.all = make([]feature, 1)
+		f.all[0], err = in.feature(b)
+		return p, err
 	}
 	f.bare = true
-	one := feature{}
-	if err := one.read(p, b, most); err != nil {
-		return nil, err
+	_, err = in.geometry(b)
+	return p, err
+}
+
+// features reads the list of them. Each counts as a place, also one that has none.
+func (in *featureReader) features(raw []byte) ([]feature, error) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return nil, badPoints("features is no list")
 	}
-	f.all = []feature{one}
-	return p, nil
+	n := 0
+	for range elementsOf(raw) {
+		if n++; n > in.most {
+			return nil, rasterbase.Errorf(rasterbase.TooLarge, "the body has more than %d features", in.most).
+				WithHint("send it in parts; max_points says how many there may be")
+		}
+	}
+	all := make([]feature, 0, n)
+	for one := range elementsOf(raw) {
+		f, err := in.feature(one)
+		if err != nil {
+			return nil, inFeature(len(all), err)
+		}
+		all = append(all, f)
+	}
+	return all, nil
 }
 
 // inFeature says which feature an error is of.
@@ -146,7 +106,8 @@ func inFeature(i int, err error) error {
 }
 
 func typeOf(all []jsonMember) (kind string, err error) {
-	if err := json.Unmarshal(find(all, "type"), &kind); err != nil {
+	kind, ok := textOf(find(all, "type"))
+	if !ok {
 		return "", badPoints("it has no type")
 	}
 	return kind, nil
@@ -168,83 +129,112 @@ func sridOf(raw json.RawMessage) (int, error) {
 		n, _ := strconv.Atoi(m[1]) // nine digits at most
 		return n, nil
 	}
-	if bytes.HasSuffix(bytes.ToUpper([]byte(name)), []byte("CRS84")) {
+	if strings.HasSuffix(strings.ToUpper(name), "CRS84") {
 		return 4326, nil
 	}
 	return 0, badPoints("its crs %.60q is not known: write EPSG:3857", name)
 }
 
-// add reads a feature.
-func (f *features) add(p *askedPoints, raw json.RawMessage, most int) (err error) {
-	var one feature
-	if one.members, err = uniqueMembers(raw); err != nil {
-		return badPoints("%w", err)
+// feature reads a feature.
+func (in *featureReader) feature(raw []byte) (f feature, err error) {
+	if in.members, err = uniqueMembers(raw, in.members); err != nil {
+		return f, err
 	}
-	if kind, err := typeOf(one.members); err != nil || kind != "Feature" {
-		return badPoints("it is a %.40q and no Feature", kind)
+	if kind, err := typeOf(in.members); err != nil || kind != "Feature" {
+		return f, badPoints("it is a %.40q and no Feature", kind)
 	}
-	if raw := find(one.members, "properties"); len(raw) > 0 && raw[0] != '{' && raw[0] != 'n' {
-		return badPoints("the properties are no object")
+	if raw := find(in.members, "properties"); len(raw) > 0 && raw[0] != '{' && raw[0] != 'n' {
+		return f, badPoints("the properties are no object")
 	}
-	if err := one.read(p, find(one.members, "geometry"), most); err != nil {
-		return err
-	}
-	f.all = append(f.all, one)
-	return nil
+	f, err = in.geometry(find(in.members, "geometry"))
+	f.raw = raw
+	return f, err
 }
 
-// read reads a geometry.
-func (f *feature) read(p *askedPoints, raw json.RawMessage, most int) error {
-	if raw = bytes.TrimSpace(raw); len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
-		return f.place(p, nowhere, most)
+// geometry reads a geometry into the places of a feature.
+func (in *featureReader) geometry(raw []byte) (f feature, err error) {
+	if isNull(raw) {
+		f.places = 1
+		return f, in.place(nowhere)
 	}
-	var g struct {
-		Type        string          `json:"type"`
-		Coordinates json.RawMessage `json:"coordinates"`
+	if in.members, err = uniqueMembers(raw, in.members); err != nil {
+		return f, err
 	}
-	if err := json.Unmarshal(raw, &g); err != nil {
-		return badPoints("%v", err)
-	}
-	switch g.Type {
+	kind, _ := textOf(find(in.members, "type"))
+	coordinates := find(in.members, "coordinates")
+	switch kind {
 	case "Point":
-		var c []float64
-		if err := json.Unmarshal(g.Coordinates, &c); err != nil {
-			return badPoints("the coordinates are not numbers")
+		at, numbers, ok := position(coordinates)
+		switch {
+		case !ok:
+			return f, badPoints("the coordinates are not numbers")
+		case numbers == 0: // an empty point
+			at = nowhere
+		case numbers < 2:
+			return f, badPoints("a position has two numbers")
 		}
-		if len(c) == 0 { // an empty point
-			return f.place(p, nowhere, most)
-		}
-		return f.position(p, c, most)
+		f.places = 1
+		return f, in.place(at)
 	case "MultiPoint":
 		f.many = true
-		var all [][]float64
-		if err := json.Unmarshal(g.Coordinates, &all); err != nil {
-			return badPoints("the coordinates are not lists of numbers")
-		}
-		for _, c := range all {
-			if err := f.position(p, c, most); err != nil {
-				return err
-			}
-		}
-		return nil
+		f.places, err = in.positions(coordinates)
+		return f, err
 	}
-	return badPoints("it is a %.40q, and points are looked up", g.Type)
+	return f, badPoints("it is a %.40q, and points are looked up", kind)
 }
 
-// position reads a place; what comes after two numbers is its height.
-func (f *feature) position(p *askedPoints, c []float64, most int) error {
-	if len(c) < 2 {
-		return badPoints("a position has two numbers")
+// positions reads a list of places.
+func (in *featureReader) positions(raw []byte) (n int, err error) {
+	if len(raw) == 0 || raw[0] != '[' && !isNull(raw) {
+		return 0, badPoints("the coordinates are not lists of numbers")
 	}
-	return f.place(p, crs.Point{X: c[0], Y: c[1]}, most)
+	for one := range elementsOf(raw) {
+		at, numbers, ok := position(one)
+		switch {
+		case !ok:
+			return n, badPoints("the coordinates are not lists of numbers")
+		case numbers < 2:
+			return n, badPoints("a position has two numbers")
+		}
+		if err := in.place(at); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
-func (f *feature) place(p *askedPoints, at crs.Point, most int) error {
-	if len(p.places) == most {
-		return tooManyPoints(most)
+// position reads a list of numbers. What comes after two is a height.
+func position(raw []byte) (at crs.Point, numbers int, ok bool) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return at, 0, len(raw) > 0 && isNull(raw)
 	}
-	p.places = append(p.places, at)
-	f.places++
+	for one := range elementsOf(raw) {
+		if len(one) > 400 || one[0] != '-' && (one[0] < '0' || one[0] > '9') {
+			return at, numbers, false
+		}
+		v, err := strconv.ParseFloat(string(one), 64)
+		if err != nil { // it is too large
+			return at, numbers, false
+		}
+		switch numbers++; numbers {
+		case 1:
+			at.X = v
+		case 2:
+			at.Y = v
+		}
+	}
+	return at, numbers, true
+}
+
+// isNull tells whether a value is null, or not there.
+func isNull(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' }
+
+func (in *featureReader) place(at crs.Point) error {
+	if len(in.p.places) == in.most {
+		return tooManyPoints(in.most)
+	}
+	in.p.places = append(in.p.places, at)
 	return nil
 }
 
@@ -264,35 +254,29 @@ func (f *features) writeJSON(out *outgoing, a *answeredPoints) error {
 	if f.bare {
 		return writePoints(out, a)
 	}
-	at := 0
+	pixels := a.pixels
 	if f.collection == nil {
-		if err := f.all[0].write(out, a, &at); err != nil {
-			return err
-		}
+		f.all[0].write(out, a, pixels)
 		out.text("\n")
 		return nil
 	}
-	out.text("{")
-	for i, m := range f.collection {
-		if i > 0 {
-			out.text(",")
-		}
-		if err := writeName(out, m.name); err != nil {
-			return err
-		}
-		if m.name != "features" {
-			out.bytes(m.raw)
+	separator := "{"
+	for key, value := range membersOf(f.collection) {
+		out.text(separator)
+		separator = ","
+		writeKey(out, key)
+		if !keyIs(key, "features") {
+			out.bytes(value)
 			continue
 		}
 		out.text("[")
-		for k := range f.all {
-			if k > 0 {
+		for i, one := range f.all {
+			if i > 0 {
 				out.text(",")
 			}
 			out.text("\n")
-			if err := f.all[k].write(out, a, &at); err != nil {
-				return err
-			}
+			one.write(out, a, pixels[:one.places])
+			pixels = pixels[one.places:]
 		}
 		out.text("]")
 	}
@@ -300,81 +284,56 @@ func (f *features) writeJSON(out *outgoing, a *answeredPoints) error {
 	return nil
 }
 
-func writeName(out *outgoing, name string) error {
-	b, err := marshal(name)
-	if err != nil {
-		return err
-	}
-	out.bytes(b)
+func writeKey(out *outgoing, key []byte) {
+	out.bytes(key)
 	out.text(":")
-	return nil
 }
 
-// write writes a feature. Its value is a list when its geometry is one; at counts the
-// places that were written.
-func (f *feature) write(out *outgoing, a *answeredPoints, at *int) error {
-	out.text("{")
-	done := false
-	for i, m := range f.members {
-		if i > 0 {
-			out.text(",")
-		}
-		if err := writeName(out, m.name); err != nil {
-			return err
-		}
-		if m.name != "properties" || done {
-			out.bytes(m.raw)
+// write writes a feature with the values at its places.
+func (f *feature) write(out *outgoing, a *answeredPoints, pixels []coverage.Pixel) {
+	separator, done := "{", false
+	for key, value := range membersOf(f.raw) {
+		out.text(separator)
+		separator = ","
+		writeKey(out, key)
+		if !keyIs(key, "properties") {
+			out.bytes(value)
 			continue
 		}
 		done = true
-		if err := f.writeProperties(out, m.raw, a, at); err != nil {
-			return err
-		}
+		f.writeProperties(out, value, a, pixels)
 	}
 	if !done {
-		out.text(`,"properties":`)
-		if err := f.writeProperties(out, nil, a, at); err != nil {
-			return err
-		}
+		out.text(`,"properties":`) // there is a type at least
+		f.writeProperties(out, nil, a, pixels)
 	}
 	out.text("}")
-	return nil
 }
 
-// writeProperties writes properties with the value, in place of one of that name.
-func (f *feature) writeProperties(out *outgoing, raw json.RawMessage, a *answeredPoints, at *int) error {
-	var all []jsonMember
-	if len(raw) > 0 && raw[0] == '{' { // else null, or none
-		var err error
-		if all, err = members(raw); err != nil {
-			return err
-		}
-	}
+// writeProperties writes properties with the value, in place of one of that name. It
+// is a list when the geometry is one.
+func (f *feature) writeProperties(out *outgoing, raw []byte, a *answeredPoints, pixels []coverage.Pixel) {
 	out.text("{")
-	for _, m := range all {
-		if m.name == "value" {
+	for key, value := range membersOf(raw) {
+		if keyIs(key, "value") {
 			continue
 		}
-		if err := writeName(out, m.name); err != nil {
-			return err
-		}
-		out.bytes(m.raw)
+		writeKey(out, key)
+		out.bytes(value)
 		out.text(",")
 	}
 	out.text(`"value":`)
 	if f.many {
 		out.text("[")
 	}
-	for i := range f.places {
+	for i, pixel := range pixels {
 		if i > 0 {
 			out.text(",")
 		}
-		writeValue(out, a.valueOf(a.pixels[*at]))
-		*at++
+		writeValue(out, a.valueOf(pixel))
 	}
 	if f.many {
 		out.text("]")
 	}
 	out.text("}")
-	return nil
 }

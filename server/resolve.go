@@ -76,7 +76,7 @@ func (s *Server) locate(ctx context.Context, who rasterbase.Principal, a asked, 
 	if out.layer, out.legend, err = s.look(ctx, who, a.layer, legendRef, a.again); err != nil {
 		return nil, err
 	}
-	if out.subject, err = s.open(ctx, out.layer, a.again); err != nil {
+	if out.subject, err = s.openFor(ctx, who, out.layer, a.again); err != nil {
 		return nil, err
 	}
 	out.hidden = out.subject.hides(out.layer)

@@ -199,8 +199,10 @@ type Server struct {
 	uploading uploading
 	drawing   chan struct{} // holds one for each tile that is being drawn
 	admission *admission
-	previews  atOnce // that are being made
-	exporting atOnce // exports that are made in requests
+	bodies    *bodyMemory // of POST /pixel
+	previews  atOnce      // that are being made
+	exporting atOnce      // exports that are made in requests
+	sending   atOnce      // their files
 	exports   func() (*Exporter, error)
 	parsing   atOnce // requests that work on parses
 	page      *page
@@ -266,9 +268,11 @@ func New(c Config) (*Server, error) {
 		styleRefs: newLRU[styleRef](styleRefMemory, styleRefCost),
 		drawing:   make(chan struct{}, c.MaxDrawing),
 		admission: newAdmission(c.MaxPerClient),
+		bodies:    newBodyMemory(),
 		previews:  make(atOnce, maxPreviews),
 		parsing:   make(atOnce, maxParsing),
 		exporting: make(atOnce, maxExporting),
+		sending:   make(atOnce, maxSending),
 
 		crossOrigin: http.NewCrossOriginProtection(),
 	}

@@ -92,7 +92,7 @@ func legendCost(lg *rasterbase.Legend) int64 {
 
 // What is remembered of styles and queries, in bytes.
 const (
-	subjectMemory  = 8 << 20
+	subjectMemory  = 32 << 20
 	styleMemory    = 64 << 20
 	styleRefMemory = 4 << 20
 	drawingMemory  = 16 << 20

@@ -57,8 +57,18 @@ func (sub *subject) hides(l *rasterbase.Layer) bool {
 	return l.Visibility == rasterbase.Private || sub.formula != nil && sub.private
 }
 
-// subjectCost is the memory that it takes, roughly.
-func subjectCost(_ string, k *keptSubject) int64 { return 2000 + 1000*int64(len(k.subject.reads)) }
+// subjectCost is the memory that it takes, roughly: of a formula the tree and the
+// compiled programs are many times its text, of which the key is a part.
+func subjectCost(key string, k *keptSubject) int64 {
+	cost := 2000 + int64(len(key)) + 1000*int64(len(k.subject.reads))
+	if f := k.subject.formula; f != nil {
+		cost += formulaMemory * int64(max(f.Cost(), len(key), len(f.Describe().Name)))
+	}
+	return cost
+}
+
+// formulaMemory is what a compiled formula takes for each character, roughly.
+const formulaMemory = 250
 
 // nameOf names what is drawn in errors.
 func nameOf(rev *rasterbase.Revision) string {
@@ -89,6 +99,43 @@ func (s *Server) open(ctx context.Context, l *rasterbase.Layer, again bool) (*su
 	return s.remembered(key, now, known, again, func() (coverage.Coverage, error) {
 		return coverage.OpenWith(ctx, s.c.Store, l.ID, coverage.OpenOptions{Transformer: s.c.Transformer})
 	})
+}
+
+// openFor opens a layer for somebody who may read it.
+func (s *Server) openFor(ctx context.Context, who rasterbase.Principal, l *rasterbase.Layer, again bool) (*subject, error) {
+	sub, err := s.open(ctx, l, again)
+	if err != nil {
+		return nil, err
+	}
+	return sub, s.mayReadAll(ctx, who, sub)
+}
+
+// openedFor opens a layer for the sender of a request.
+func (s *Server) openedFor(r *http.Request, l *rasterbase.Layer) (*subject, error) {
+	who, err := s.principal(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.openFor(r.Context(), who, l, false)
+}
+
+// mayReadAll asks for the right to all that a formula reads. Between the finding of a
+// formula layer and its opening it can have come to read others.
+func (s *Server) mayReadAll(ctx context.Context, who rasterbase.Principal, sub *subject) error {
+	if sub.formula == nil {
+		return nil
+	}
+	for _, l := range sub.reads {
+		sees, err := s.sees(ctx, who, l)
+		if err != nil {
+			return err
+		}
+		if !sees {
+			return rasterbase.Errorf(rasterbase.NotFound, "a layer of the formula is gone").
+				WithHint("/layers lists those that you may read").WithField("layers")
+		}
+	}
+	return nil
 }
 
 // remembered gives the subject of a key in a generation of the catalog, and opens it
