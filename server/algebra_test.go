@@ -194,3 +194,16 @@ func TestEstimatesTakeTurns(t *testing.T) {
 		free()
 	}
 }
+
+// A layer cannot be called as a constant is.
+func TestLayersAreNotCalledAsConstants(t *testing.T) {
+	st := newStore(t)
+	add(t, st, stripes("Land cover", nil))
+	s := newServer(t, server.Config{Store: st})
+	for name, says := range map[string]string{"E": "constant", "PI": "constant", "TRUE": "constant", "b": "does not use"} {
+		p := wantProblem(t, get(t, s, "/pixel/5/48?srid=4326&formula=2&layers="+name+"=1"), 400)
+		if !strings.Contains(p.Detail, says) || p.Parameter != "layers" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}

@@ -56,12 +56,21 @@ func (s *Server) readExpression(q url.Values) (*expression, error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(f.Variables(), name) {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "the formula does not use %s", name).
-				WithHint("leave it out of layers").WithField("layers")
+			return nil, unused(name)
 		}
 	}
 	e.formula = f
 	return e, nil
+}
+
+// unused is the error of a name that the formula has no variable of.
+func unused(name string) error {
+	if f, err := algebra.Parse(name, algebra.Options{}); err == nil && len(f.Variables()) == 0 {
+		return rasterbase.Errorf(rasterbase.Invalid, "%s is a constant of formulas and names no layer", name).
+			WithHint("give the layer another name").WithField("layers")
+	}
+	return rasterbase.Errorf(rasterbase.Invalid, "the formula does not use %s", name).
+		WithHint("leave it out of layers").WithField("layers")
 }
 
 // mistake is the error of a formula that cannot be read, with a way out.
