@@ -173,6 +173,10 @@ func (s *Server) exportDocument(r *http.Request, e *rasterbase.Export) (exportJS
 
 func exportPath(id rasterbase.ExportID) string { return fmt.Sprintf("%s/exports/%d", apiPath, id) }
 
+// maxListedText is how much the list tells of a parameter, in bytes: a polygon can be
+// long. An export by itself has it whole.
+const maxListedText = 1000
+
 type exportsInput struct {
 	All   bool `query:"all" doc:"Everybody's, for those who may manage the server"`
 	Limit int  `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -199,6 +203,13 @@ func (s *Server) apiListExports(w http.ResponseWriter, r *http.Request, in *expo
 		one, err := s.exportDocument(r, e)
 		if err != nil {
 			return err
+		}
+		for _, values := range one.Parameters {
+			for i, v := range values {
+				if len(v) > maxListedText {
+					values[i] = cut(v, maxListedText)
+				}
+			}
 		}
 		out.Items = append(out.Items, one)
 	}

@@ -230,6 +230,29 @@ func TestExportsThatAreRefusedAreNotQueued(t *testing.T) {
 	}
 }
 
+// A polygon can be long: the list tells of its beginning, and one that is longer than
+// what is kept is refused.
+func TestLongPolygonsOfExports(t *testing.T) {
+	st := newStore(t)
+	add(t, st, stripes("Land cover", nil))
+	s := newAPI(t, st, nil, server.Config{WorkDir: t.TempDir()})
+	ask := func(vertices int) *httptest.ResponseRecorder {
+		geom := "POLYGON((6 48" + strings.Repeat(", 8 48.5", vertices) + ", 7 50, 6 48))"
+		return call(t, s, "viewer", "POST", "/api/v1/exports", `{"layers":"a=1","geom":"`+geom+`"}`)
+	}
+	wantProblem(t, ask(200_000), 413)
+	w := ask(1000)
+	wantStatus(t, w, 202)
+	one := decode[exported](t, call(t, s, "viewer", "GET", "/api/v1/exports/1", ""))
+	list := decode[struct{ Items []exported }](t, call(t, s, "viewer", "GET", "/api/v1/exports", ""))
+	if n := len(one.Parameters["geom"][0]); n < 8000 {
+		t.Errorf("by itself it has %d bytes of its polygon", n)
+	}
+	if len(list.Items) != 1 || len(list.Items[0].Parameters["geom"][0]) != 1000 {
+		t.Errorf("%+v", list)
+	}
+}
+
 // hurt is a store that fails when tiles are read, as fail says.
 type hurt struct {
 	store.Store

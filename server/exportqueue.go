@@ -10,13 +10,33 @@ import (
 	"github.com/rasterbase/rasterbase/store"
 )
 
+const (
+	// maxExportRequest is the longest request of an export that is kept, in bytes. It is
+	// read whenever the export is looked at.
+	maxExportRequest = 1 << 20
+	// maxKeptExports is how many exports are kept for one owner until they expire.
+	maxKeptExports = 200
+)
+
 // queueExport makes the record and its job in one transaction.
 func (s *Server) queueExport(ctx context.Context, p *exportPlan) (e *rasterbase.Export, err error) {
 	request, err := json.Marshal(p.params)
 	if err != nil {
 		return nil, fmt.Errorf("write the request of an export: %w", err)
 	}
+	if len(request) > maxExportRequest {
+		return nil, rasterbase.Errorf(rasterbase.TooLarge, "the request is too long for an export in the background").
+			WithHint("at most %d bytes are kept: give the polygon fewer vertices, or its bbox", maxExportRequest).WithField("geom")
+	}
 	err = s.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
+		kept, err := tx.Exports().List(ctx, p.owner)
+		if err != nil {
+			return err
+		}
+		if len(kept) >= maxKeptExports {
+			return rasterbase.Errorf(rasterbase.TooMany, "%d exports of yours are kept", len(kept)).
+				WithHint("delete some; they go by themselves when they expire")
+		}
 		busy, err := s.settleAll(ctx, tx, p.owner)
 		if err != nil {
 			return err
