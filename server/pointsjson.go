@@ -106,11 +106,13 @@ func inFeature(i int, err error) error {
 }
 
 func typeOf(all []jsonMember) (kind string, err error) {
-	kind, ok := textOf(find(all, "type"))
-	if !ok {
-		return "", badPoints("it has no type")
+	raw := find(all, "type")
+	if len(raw) <= maxName {
+		if kind, ok := textOf(raw); ok {
+			return kind, nil
+		}
 	}
-	return kind, nil
+	return "", badPoints("it has no type")
 }
 
 // sridOf reads the CRS that GeoJSON had before RFC 7946, and which programs still
@@ -160,7 +162,10 @@ func (in *featureReader) geometry(raw []byte) (f feature, err error) {
 	if in.members, err = uniqueMembers(raw, in.members); err != nil {
 		return f, err
 	}
-	kind, _ := textOf(find(in.members, "type"))
+	kind, err := typeOf(in.members)
+	if err != nil {
+		return f, err
+	}
 	coordinates := find(in.members, "coordinates")
 	switch kind {
 	case "Point":

@@ -18,6 +18,8 @@ const (
 	// maxMembers is how many members an object has at most whose members are told
 	// apart.
 	maxMembers = 1000
+	// maxName is how long the name of such a member is at most, and a type, in bytes.
+	maxName = 1000
 	// maxDepth is how deep lists and objects stand in one another at most.
 	maxDepth = 100
 )
@@ -165,6 +167,9 @@ func uniqueMembers(raw []byte, into []jsonMember) ([]jsonMember, error) {
 	for key, value := range membersOf(raw) {
 		if len(all) == maxMembers {
 			return nil, badPoints("an object has more than %d members", maxMembers).WithHint("send only what is needed, or put it below properties")
+		}
+		if len(key) > maxName {
+			return nil, badPoints("an object has a member with a name of %d bytes", len(key)).WithHint("at most %d", maxName)
 		}
 		name, _ := textOf(key)
 		all = append(all, jsonMember{name, value})
