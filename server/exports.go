@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -145,21 +144,16 @@ func (s *Server) orderOf(r *http.Request, who rasterbase.Principal, params url.V
 	if o.exportRequest, err = s.readExport(q.params); err != nil {
 		return o, err
 	}
-	if o.hidden, err = s.mayNameClasses(r.Context(), who, q.params); err != nil {
+	d, err := s.legendDrawing(o.colors)
+	if err != nil {
+		return o, err
+	}
+	if o.hidden, err = s.mayName(r.Context(), who, d); err != nil {
 		return o, err
 	}
 	o.layers, err = s.mayExport(r, who, o.exportRequest)
 	o.url = s.exportURL(r, o.exportRequest)
 	return o, err
-}
-
-// mayNameClasses fails for a legend that the sender may not see: a file has the names
-// of its classes, as pictures of legends have. It reports whether others may not see it.
-func (s *Server) mayNameClasses(ctx context.Context, who rasterbase.Principal, params url.Values) (hidden bool, err error) {
-	if !params.Has("legend") || params.Has("store") {
-		return false, nil
-	}
-	return s.mayName(ctx, who, params.Get("legend"))
 }
 
 // writtenName is the name of the one layer, with its band where that is written.

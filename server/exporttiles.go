@@ -127,13 +127,7 @@ func attribution(read []*rasterbase.Layer) string {
 
 // tileLegend is the legend that colours the tiles, as JSON; nil: none.
 func (x *Exporter) tileLegend(ctx context.Context, p *exportPlan) ([]byte, error) {
-	known := url.Values{}
-	for _, name := range legendNames {
-		if p.colors.Has(name) {
-			known[name] = p.colors[name]
-		}
-	}
-	d, err := x.s.drawingOf(known, tileRoute)
+	d, err := x.s.legendDrawing(p.colors)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +141,17 @@ func (x *Exporter) tileLegend(ctx context.Context, p *exportPlan) ([]byte, error
 		}
 	}
 	return legend.MarshalJSON(lg)
+}
+
+// legendDrawing is what the parameters of colours say of the legend alone.
+func (s *Server) legendDrawing(colors url.Values) (*drawing, error) {
+	known := url.Values{}
+	for _, name := range legendNames {
+		if colors.Has(name) {
+			known[name] = colors[name]
+		}
+	}
+	return s.drawingOf(known, tileRoute)
 }
 
 // tileDrawer draws the tiles of one set by the routes of the exporter's server.

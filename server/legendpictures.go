@@ -140,11 +140,9 @@ func (s *Server) layerLegendPicture(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	hidden := false
-	if d.legend != "" && !d.personal { // a picture has the names too, which tiles have not
-		if hidden, err = s.mayName(r.Context(), who, d.legend); err != nil {
-			return err
-		}
+	hidden, err := s.mayName(r.Context(), who, d)
+	if err != nil {
+		return err
 	}
 	l, err := s.resolve(r, asked{layer: ref, drawing: d})
 	if err != nil {

@@ -109,9 +109,14 @@ func (s *Server) seenLegend(ctx context.Context, who rasterbase.Principal, ref s
 	return meantLegend{}, v, blame(missing, "legend")
 }
 
-// mayName fails for a legend that tiles can be drawn by and that the sender may not
-// see, as if it did not exist, and reports whether it is hidden from others.
-func (s *Server) mayName(ctx context.Context, who rasterbase.Principal, ref string) (hidden bool, err error) {
+// mayName fails when a drawing names a legend that the sender may not see, as if it did
+// not exist, and reports whether the legend is hidden from others. Tiles can be drawn by
+// it; pictures of legends and files have the names of its classes too.
+func (s *Server) mayName(ctx context.Context, who rasterbase.Principal, d *drawing) (hidden bool, err error) {
+	if d.legend == "" || d.personal {
+		return false, nil
+	}
+	ref := d.legend
 	var l *rasterbase.Legend
 	err = s.view(ctx, func(tx store.Tx) (err error) {
 		l, err = store.FindLegend(ctx, tx, ref)
