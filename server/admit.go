@@ -93,10 +93,9 @@ func (a *admission) begin(ctx context.Context, client client) (release func(), e
 	return a.releaseOnce(client), nil
 }
 
-// limit is how many places a client has. Requests of an address of this machine or of
-// an internal network are most often a proxy's, whose clients cannot be told apart.
+// limit is how many places a client has.
 func (a *admission) limit(c client) int {
-	if c.name == "" && (c.internal || !c.net.IsValid()) {
+	if c.shared() {
 		return sharingPlaces * a.places
 	}
 	return a.places

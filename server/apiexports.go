@@ -206,9 +206,7 @@ func (s *Server) apiListExports(w http.ResponseWriter, r *http.Request, in *expo
 		}
 		for _, values := range one.Parameters {
 			for i, v := range values {
-				if len(v) > maxListedText {
-					values[i] = cut(v, maxListedText)
-				}
+				values[i] = cut(v, maxListedText)
 			}
 		}
 		out.Items = append(out.Items, one)

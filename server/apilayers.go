@@ -334,7 +334,7 @@ func (s *Server) apiDeleteLayer(w http.ResponseWriter, r *http.Request, in *laye
 	if err != nil {
 		return err
 	}
-	if err := s.unread(r, l); err != nil {
+	if err := s.checkUnread(r, l); err != nil {
 		return err
 	}
 	if err := s.c.Parser.Delete(r.Context(), l.ID); err != nil && !errors.Is(err, store.ErrNotExist) {
@@ -344,9 +344,9 @@ func (s *Server) apiDeleteLayer(w http.ResponseWriter, r *http.Request, in *laye
 	return nil
 }
 
-// unread fails for a layer that formulas of others read. It names those that the
+// checkUnread fails for a layer that formulas of others read, as deleting it would. It names those that the
 // sender may read, and tells of the others that they are there.
-func (s *Server) unread(r *http.Request, l *rasterbase.Layer) error {
+func (s *Server) checkUnread(r *http.Request, l *rasterbase.Layer) error {
 	var readers []*rasterbase.Layer
 	err := s.view(r.Context(), func(tx store.Tx) (err error) {
 		readers, err = tx.Layers().ReadBy(r.Context(), l.ID)
@@ -371,8 +371,7 @@ func (s *Server) unread(r *http.Request, l *rasterbase.Layer) error {
 	if more := len(readers) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	return rasterbase.Errorf(rasterbase.Conflict, "layer %d is read by the formulas of %s", l.ID, strings.Join(names, ", ")).
-		WithHint("delete these layers first, or give them another formula")
+	return store.StillRead(l.ID, strings.Join(names, ", "))
 }
 
 type previewInput struct {

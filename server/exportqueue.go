@@ -29,17 +29,13 @@ func (s *Server) queueExport(ctx context.Context, p *exportPlan) (e *rasterbase.
 			WithHint("at most %d bytes are kept: give the polygon fewer vertices, or its bbox", maxExportRequest).WithField("geom")
 	}
 	err = s.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
-		kept, err := tx.Exports().List(ctx, p.owner)
+		kept, busy, err := s.settleAll(ctx, tx, p.owner)
 		if err != nil {
 			return err
 		}
-		if len(kept) >= maxKeptExports {
-			return rasterbase.Errorf(rasterbase.TooMany, "%d exports of yours are kept", len(kept)).
+		if kept >= maxKeptExports {
+			return rasterbase.Errorf(rasterbase.TooMany, "%d exports of yours are kept", kept).
 				WithHint("delete some; they go by themselves when they expire")
-		}
-		busy, err := s.settleAll(ctx, tx, p.owner)
-		if err != nil {
-			return err
 		}
 		if most := cmp.Or(s.c.ExportsPerOwner, DefaultExportsPerOwner); busy >= most {
 			return rasterbase.Errorf(rasterbase.TooMany, "%d exports of yours wait or are being made", busy).
@@ -78,19 +74,19 @@ func (s *Server) exportsOf(ctx context.Context, owner string) (all []*rasterbase
 	})
 	if err == nil && stale {
 		err = s.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
-			_, err := s.settleAll(ctx, tx, owner)
+			_, _, err := s.settleAll(ctx, tx, owner)
 			return err
 		})
 	}
 	return all, err
 }
 
-// settleAll writes what has become of somebody's exports, and counts those that wait
-// or run.
-func (s *Server) settleAll(ctx context.Context, tx store.Tx, owner string) (busy int, err error) {
+// settleAll writes what has become of somebody's exports, and counts them and those
+// that wait or run.
+func (s *Server) settleAll(ctx context.Context, tx store.Tx, owner string) (kept, busy int, err error) {
 	all, err := tx.Exports().List(ctx, owner)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for _, e := range all {
 		changed, err := s.settle(ctx, tx, e)
@@ -98,13 +94,13 @@ func (s *Server) settleAll(ctx context.Context, tx store.Tx, owner string) (busy
 			err = tx.Exports().Update(ctx, e)
 		}
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if !exportEnded(e) {
 			busy++
 		}
 	}
-	return busy, nil
+	return len(all), busy, nil
 }
 
 // settle sets in e what has become of an export whose job ended without a note: it was

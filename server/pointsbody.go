@@ -104,7 +104,7 @@ func (m *bodyMemory) try(c client, n int64) (freed chan struct{}, err error) {
 
 // limit is how much a client has. An address that many may stand behind has all.
 func (m *bodyMemory) limit(c client) int64 {
-	if c.name == "" && (c.internal || !c.net.IsValid()) {
+	if c.shared() {
 		return m.all
 	}
 	return m.each

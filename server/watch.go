@@ -30,6 +30,11 @@ type client struct {
 	internal bool // of this machine, or of an internal network
 }
 
+// shared reports whether many may stand behind it. Requests of an address of this
+// machine or of an internal network are most often a proxy's, whose clients cannot be
+// told apart.
+func (c client) shared() bool { return c.name == "" && (c.internal || !c.net.IsValid()) }
+
 // clientOf tells whose stream a request asks for. A host with IPv6 has a whole
 // network of 64 bits to choose its addresses from.
 func clientOf(who rasterbase.Principal, remote string) client {
@@ -55,7 +60,7 @@ func clientOf(who rasterbase.Principal, remote string) client {
 // and of internal networks are most often a proxy's, whose clients cannot be told
 // apart: they have more together, and never all.
 func (c client) limit() int {
-	if c.name == "" && (c.internal || !c.net.IsValid()) {
+	if c.shared() {
 		return sharingStreams
 	}
 	return clientStreams

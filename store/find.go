@@ -80,6 +80,13 @@ func Ambiguous(ref string, layers []*rasterbase.Layer) error {
 		WithHint("name one by its id").WithField("layer")
 }
 
+// StillRead is the error, with code conflict, of deleting a layer that formulas read:
+// those of the layers named by readers.
+func StillRead(id rasterbase.LayerID, readers string) error {
+	return rasterbase.Errorf(rasterbase.Conflict, "layer %d is read by the formulas of %s", id, readers).
+		WithHint("delete these layers first, or give them another formula")
+}
+
 // FindLegend gives the legend that a person or a URL names: by its id (all
 // digits) or its title in any case. A title of digits alone is found when no
 // legend has it as its id. The error matches [ErrNotExist] when there is none.

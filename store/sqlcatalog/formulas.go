@@ -205,6 +205,5 @@ func (x layers) checkUnread(ctx context.Context, id rasterbase.LayerID) error {
 	if more := len(list) - mostNamed; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return rasterbase.Errorf(rasterbase.Conflict, "layer %d is read by the formulas of %s", id, text).
-		WithHint("delete these layers first, or give them another formula")
+	return store.StillRead(id, text)
 }
