@@ -96,7 +96,7 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request, in *eventsInp
 		return err
 	}
 	defer leave()
-	e := &eventStream{s: s, w: w, r: r, out: http.NewResponseController(w), at: at}
+	e := &eventStream{s: s, w: w, r: r, out: http.NewResponseController(w), at: at, newest: latest.ID}
 	_ = e.out.SetReadDeadline(time.Time{}) // not all can
 	w.WriteHeader(http.StatusOK)
 	e.send(": the parse of a layer, as it goes on\nretry: 3000\n\n")
@@ -107,16 +107,19 @@ func (s *Server) apiEvents(w http.ResponseWriter, r *http.Request, in *eventsInp
 // eventStream is one client that follows a layer. What a client does not take is
 // not kept for it: it is dropped, and may come back with Last-Event-ID.
 type eventStream struct {
-	s     *Server
-	w     http.ResponseWriter
-	r     *http.Request
-	out   *http.ResponseController
-	at    eventPlace
-	shown *rasterbase.Parse // as the client knows it
-	asked time.Time         // when the client's rights were looked at
-	layer *rasterbase.Layer // as it was then
-	edits bool              // the client may change the layer, and is told all
-	err   error             // of the connection
+	s   *Server
+	w   http.ResponseWriter
+	r   *http.Request
+	out *http.ResponseController
+	at  eventPlace
+	// newest is the parse that the request has found. A watch that others keep may
+	// have looked before it began, and would tell of the one before it.
+	newest rasterbase.ParseID
+	shown  *rasterbase.Parse // as the client knows it
+	asked  time.Time         // when the client's rights were looked at
+	layer  *rasterbase.Layer // as it was then
+	edits  bool              // the client may change the layer, and is told all
+	err    error             // of the connection
 }
 
 // follow sends events until the parse has ended, the layer is gone, the client
@@ -165,6 +168,9 @@ func (e *eventStream) tell(now sighting) (done bool) {
 	p := now.parse
 	if p == nil {
 		p = &rasterbase.Parse{Status: rasterbase.Unparsed}
+	}
+	if p.ID < e.newest {
+		return false
 	}
 	if p.ID != e.at.parse {
 		e.at = eventPlace{parse: p.ID}

@@ -192,6 +192,23 @@ func TestEventsOfAParse(t *testing.T) {
 	eventually(t, func() bool { layers, clients := s.Watched(); return layers == 0 && clients == 0 })
 }
 
+// A watch that others keep has looked before the newest parse began: whoever comes
+// now is not told of the one before it again.
+func TestEventsBeginWithTheNewestParse(t *testing.T) {
+	st := newStore(t)
+	l := create(t, st, rasterbase.Layer{Name: "One", Visibility: rasterbase.Public})
+	p := addParse(t, st, l.ID, rasterbase.Tiling)
+	addLines(t, st, p.ID, "queued")
+	s, web := hasty(t, st, nil)
+	s.LookEvery(300 * time.Millisecond)
+	url := web.URL + "/api/v1/layers/one/events"
+	listen(t, url, asEditor...).want("log 1-1", "parse 1-1") // which goes on
+	changeParse(t, st, p.ID, "failed", func(p *rasterbase.Parse) { p.Status, p.Ended = rasterbase.Failed, time.Now() })
+	addLines(t, st, addParse(t, st, l.ID, rasterbase.Queued).ID, "queued")
+	listen(t, url, "Last-Event-ID", "1-end", asEditor[0], asEditor[1]).want("log 2-1", "parse 2-1")
+	listen(t, url, asEditor...).want("log 2-1", "parse 2-1")
+}
+
 func TestEventsOfALayerWithoutAParse(t *testing.T) {
 	st := newStore(t)
 	create(t, st, rasterbase.Layer{Name: "One", Visibility: rasterbase.Public})

@@ -42,3 +42,6 @@ func Parameters() []string {
 	}
 	return names
 }
+
+// LookEvery sets how often a layer that is followed is read.
+func (s *Server) LookEvery(d time.Duration) { s.watches.pace.poll = d }
