@@ -9,7 +9,7 @@ import (
 	"github.com/rasterbase/rasterbase/raster"
 )
 
-// base is a formula's base grid.
+// base is the base grid of a coverage that is computed of others.
 type base struct {
 	crs    rasterbase.CRS
 	grid   rasterbase.Grid
@@ -17,16 +17,16 @@ type base struct {
 	places []placement // of the groups
 }
 
-// placement reads pixels of the base level of a coverage for a rectangle of a
-// formula's base grid.
+// placement reads pixels of the base level of a coverage for a rectangle of the base
+// grid.
 type placement interface {
 	read(ctx context.Context, c Coverage, bands []int, r raster.Rect) (*raster.Raster, error)
 }
 
 // newBase finds the base grid. The error tells why there is none.
-func newBase(f *Formula, o FormulaOptions) (*base, error) {
-	all := make([]Description, len(f.groups))
-	for i, g := range f.groups {
+func newBase(j *joined, grid string, t crs.Transformer) (*base, error) {
+	all := make([]Description, len(j.groups))
+	for i, g := range j.groups {
 		all[i] = g.coverage.Describe()
 		if err := all[i].BaseError; err != nil {
 			return nil, rasterbase.Errorf(rasterbase.CodeOf(err), "%s has no pixels of its own: %w", g.name, err).
@@ -34,34 +34,34 @@ func newBase(f *Formula, o FormulaOptions) (*base, error) {
 		}
 	}
 	main := finest(all)
-	if o.Grid != "" {
-		main = f.groupOf(o.Grid)
+	if grid != "" {
+		main = j.groupOf(grid)
 	}
 	b := &base{crs: all[main].CRS, grid: all[main].Grid, noBase: all[main].NoBase}
 	extent := raster.Rect{Width: b.grid.Width, Height: b.grid.Height}
 	fits := make([]fit, len(all))
 	for i, d := range all {
 		var why string
-		if fits[i], why = fitOf(all[main], d); why == "" || o.Grid != "" {
+		if fits[i], why = fitOf(all[main], d); why == "" || grid != "" {
 			continue
 		}
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "the grids of %s and %s do not nest: %s", f.groups[main].name, f.groups[i].name, why).
-			WithHint("grid=%s takes the pixels of %s and looks the others up at their centres; zoom= takes those of a zoom", f.groups[main].name, f.groups[main].name).
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "the grids of %s and %s do not nest: %s", j.groups[main].name, j.groups[i].name, why).
+			WithHint("grid=%s takes the pixels of %s and looks the others up at their centres; zoom= takes those of a zoom", j.groups[main].name, j.groups[main].name).
 			WithField("grid")
 	}
-	if o.Grid == "" {
-		if extent = covered(fits, all, f.strict); extent == (raster.Rect{}) {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "%s have no pixel in common, or too many pixels lie between them", names(f.inputs)).
-				WithHint("grid=%s takes all pixels of %s", f.groups[main].name, f.groups[main].name).WithField("grid")
+	if grid == "" {
+		if extent = covered(fits, all, j.strict); extent == (raster.Rect{}) {
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "%s have no pixel in common, or too many pixels lie between them", names(j.inputs)).
+				WithHint("grid=%s takes all pixels of %s", j.groups[main].name, j.groups[main].name).WithField("grid")
 		}
 	}
 	b.grid.OriginX, b.grid.OriginY = b.grid.World(float64(extent.X), float64(extent.Y))
 	b.grid.Width, b.grid.Height = extent.Width, extent.Height
-	return b, b.place(f, all, fits, extent, o.Transformer)
+	return b, b.place(j, all, fits, extent, t)
 }
 
 // place finds how each group is read.
-func (b *base) place(f *Formula, all []Description, fits []fit, extent raster.Rect, t crs.Transformer) error {
+func (b *base) place(j *joined, all []Description, fits []fit, extent raster.Rect, t crs.Transformer) error {
 	for i, d := range all {
 		if at := fits[i]; at.colsEach > 0 {
 			at.x, at.y = at.x-extent.X, at.y-extent.Y
@@ -70,7 +70,7 @@ func (b *base) place(f *Formula, all []Description, fits []fit, extent raster.Re
 		}
 		tr, err := orClosed(t).Between(b.crs, d.CRS)
 		if err != nil {
-			return rasterbase.Errorf(rasterbase.CodeOf(err), "%s cannot be looked up at the pixels' centres: %w", f.groups[i].name, err).
+			return rasterbase.Errorf(rasterbase.CodeOf(err), "%s cannot be looked up at the pixels' centres: %w", j.groups[i].name, err).
 				WithHint("zoom=").WithField("grid")
 		}
 		b.places = append(b.places, &sampled{base: *b, transform: tr, of: d})
@@ -79,10 +79,10 @@ func (b *base) place(f *Formula, all []Description, fits []fit, extent raster.Re
 }
 
 // groupOf is the group of an input.
-func (f *Formula) groupOf(name string) int {
-	for i, in := range f.inputs {
+func (j *joined) groupOf(name string) int {
+	for i, in := range j.inputs {
 		if in.Name == name {
-			return f.columns[i].group
+			return j.columns[i].group
 		}
 	}
 	return 0
@@ -185,17 +185,28 @@ func (f fit) read(ctx context.Context, c Coverage, bands []int, r raster.Rect) (
 func (f *Formula) baseWindow(ctx context.Context, r WindowRequest) (*raster.Raster, error) {
 	whole := raster.Rect{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height}
 	out, err := f.parts(whole, func(part raster.Rect) (*raster.Raster, error) {
-		return f.evaluate(ctx, func(ctx context.Context, i int) (*raster.Raster, error) {
-			return f.base.places[i].read(ctx, f.groups[i].coverage, f.groups[i].bands, part)
-		})
+		return f.evaluate(ctx, f.baseReader(part))
 	})
 	if err != nil {
 		return nil, err
 	}
-	g := f.base.grid
-	hideBeyond(out, whole, raster.Rect{Width: g.Width, Height: g.Height})
+	hideBeyond(out, whole, raster.Rect{Width: f.base.grid.Width, Height: f.base.grid.Height})
+	out.Grid, out.SRID = f.base.window(whole), f.base.crs.SRID
+	return repeatBands(out, r.Bands), nil
+}
+
+// baseReader reads groups for a rectangle of the base grid.
+func (j *joined) baseReader(r raster.Rect) groupReader {
+	return func(ctx context.Context, group int) (*raster.Raster, error) {
+		g := j.groups[group]
+		return j.base.places[group].read(ctx, g.coverage, g.bands, r)
+	}
+}
+
+// window is the grid of a rectangle of the base grid.
+func (b *base) window(r raster.Rect) rasterbase.Grid {
+	g := b.grid
 	g.OriginX, g.OriginY = g.World(float64(r.X), float64(r.Y))
 	g.Width, g.Height = r.Width, r.Height
-	out.Grid, out.SRID = g, f.base.crs.SRID
-	return repeatBands(out, r.Bands), nil
+	return g
 }

@@ -10,29 +10,16 @@ import (
 
 // describe tells what a formula's inputs make of it, apart from the base grid.
 func (f *Formula) describe(o FormulaOptions) {
-	d := Description{Name: o.Name, HasPyramid: true}
-	finest := 0.0 // pixels along the world's side
+	discrete := f.describePlace(o.Name)
 	types := make([]rasterbase.PixelType, len(f.inputs))
-	discrete := true
 	for i, in := range f.inputs {
-		of := in.Coverage.Describe()
-		types[i] = of.Bands[in.Band].PixelType
-		d.TileSize = max(d.TileSize, tileSizeOf(of))
-		finest = max(finest, math.Ldexp(float64(tileSizeOf(of)), of.MaxZoom))
-		discrete = discrete && of.Datatype.Discrete()
-		if !of.HasPyramid && d.HasPyramid {
-			d.HasPyramid = false
-			f.noPyramid = rasterbase.Errorf(rasterbase.NotFound, "%s (%s) was parsed without a pyramid", in.Name, of.Name).
-				WithHint("parse it again with a pyramid to see the formula on a map")
-		}
-	}
-	for math.Ldexp(float64(d.TileSize), d.MaxZoom) < finest {
-		d.MaxZoom++
+		types[i] = in.Coverage.Describe().Bands[in.Band].PixelType
 	}
 	f.band = raster.Band{Type: f.formula.PixelType(types...), HasNodata: true, Nodata: math.NaN()}
 	if f.band.Type == rasterbase.Uint8 {
 		f.band.Nodata = math.MaxUint8
 	}
+	d := &f.description
 	d.Bands = []rasterbase.Band{{PixelType: f.band.Type, Nodata: rasterbase.FloatPtr(f.band.Nodata), Scale: 1}}
 	switch {
 	case o.Datatype != "":
@@ -44,20 +31,43 @@ func (f *Formula) describe(o FormulaOptions) {
 	default:
 		d.Datatype = rasterbase.Continuous
 	}
-	d.Bounds, f.empty = f.bounds()
-	f.description = d
+}
+
+// describePlace describes all but the bands, the datatype and the base grid, and tells
+// whether all inputs are discrete.
+func (j *joined) describePlace(name string) (discrete bool) {
+	d := Description{Name: name, HasPyramid: true}
+	finest := 0.0 // pixels along the world's side
+	discrete = true
+	for _, in := range j.inputs {
+		of := in.Coverage.Describe()
+		d.TileSize = max(d.TileSize, tileSizeOf(of))
+		finest = max(finest, math.Ldexp(float64(tileSizeOf(of)), of.MaxZoom))
+		discrete = discrete && of.Datatype.Discrete()
+		if !of.HasPyramid && d.HasPyramid {
+			d.HasPyramid = false
+			j.noPyramid = rasterbase.Errorf(rasterbase.NotFound, "%s (%s) was parsed without a pyramid", in.Name, of.Name).
+				WithHint("parse it again with a pyramid to see the %s on a map", j.kind)
+		}
+	}
+	for math.Ldexp(float64(d.TileSize), d.MaxZoom) < finest {
+		d.MaxZoom++
+	}
+	d.Bounds, j.empty = j.bounds()
+	j.description = d
+	return discrete
 }
 
 // bounds is what all inputs cover, or any of them.
-func (f *Formula) bounds() (b rasterbase.Bounds, empty bool) {
-	b = f.inputs[0].Coverage.Describe().Bounds
-	empty = f.inputs[0].empty()
-	for _, in := range f.inputs[1:] {
+func (j *joined) bounds() (b rasterbase.Bounds, empty bool) {
+	b = j.inputs[0].Coverage.Describe().Bounds
+	empty = j.inputs[0].empty()
+	for _, in := range j.inputs[1:] {
 		other := in.Coverage.Describe().Bounds
 		switch {
-		case f.strict && (empty || in.empty()):
+		case j.strict && (empty || in.empty()):
 			return rasterbase.Bounds{}, true
-		case f.strict:
+		case j.strict:
 			both, ok := intersectBounds(b, other)
 			if !ok {
 				return rasterbase.Bounds{}, true
@@ -74,8 +84,8 @@ func (f *Formula) bounds() (b rasterbase.Bounds, empty bool) {
 
 // empty reports whether an input covers no place.
 func (in Input) empty() bool {
-	f, ok := in.Coverage.(*Formula)
-	return ok && f.empty
+	j := joinedOf(in.Coverage)
+	return j != nil && j.empty
 }
 
 // names lists the names of inputs.

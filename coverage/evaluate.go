@@ -33,56 +33,19 @@ func (f *Formula) Window(ctx context.Context, r WindowRequest) (*raster.Raster, 
 	})
 }
 
-// check tells whether a window can be read, and which bands of it.
-func (f *Formula) check(r *WindowRequest) ([]int, error) {
-	switch {
-	case r.Width <= 0 || r.Height <= 0 || r.Width > maxWindow || r.Height > maxWindow:
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "a window of %dx%d pixels cannot be read", r.Width, r.Height)
-	case r.Level.Kind == rasterbase.Pyramid && f.noPyramid != nil:
-		return nil, f.noPyramid
-	case r.Level.Zoom < 0 || r.Level.Kind == rasterbase.Base && r.Level.Zoom != 0 || r.Level.Zoom > maxTileZoom:
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "there is no zoom %d", r.Level.Zoom).WithHint("from 0 to %d", maxTileZoom)
-	case r.Level == BaseLevel && f.base == nil:
-		return nil, f.description.BaseError
-	case r.X < math.MinInt32 || r.Y < math.MinInt32 || r.X > 1<<60 || r.Y > 1<<60:
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "pixel %d, %d is out of reach", r.X, r.Y)
-	}
-	if r.Bands == nil {
-		r.Bands = []int{0}
-	}
-	return r.Bands, checkOneBand(r.Bands)
-}
-
-// checkOneBand tells whether bands of a formula are there.
-func checkOneBand(bands []int) error {
-	if bands != nil && len(bands) == 0 {
-		return rasterbase.Errorf(rasterbase.Invalid, "no band asked for")
-	}
-	for _, b := range bands {
-		if b != 0 {
-			return rasterbase.Errorf(rasterbase.Invalid, "a formula has no band %d: it has one", b+1)
-		}
-	}
-	return nil
-}
-
 // world evaluates the formula for a window of the world, on pixels of its size.
 func (f *Formula) world(ctx context.Context, w worldWindow) (*raster.Raster, error) {
 	if f.noPyramid != nil {
 		return nil, f.noPyramid
 	}
-	if err := checkOneBand(w.Bands); err != nil {
+	if err := f.checkBands(w.Bands); err != nil {
 		return nil, err
 	}
 	whole := raster.Rect{X: w.X, Y: w.Y, Width: w.Width, Height: w.Height}
 	out, err := f.parts(whole, func(part raster.Rect) (*raster.Raster, error) {
 		v := w
 		v.X, v.Y, v.Width, v.Height = part.X, part.Y, part.Width, part.Height
-		return f.evaluate(ctx, func(ctx context.Context, i int) (*raster.Raster, error) {
-			v := v
-			v.Bands = f.groups[i].bands
-			return v.read(ctx, f.groups[i].coverage)
-		})
+		return f.evaluate(ctx, f.worldReader(v))
 	})
 	if err != nil {
 		return nil, err
@@ -148,14 +111,10 @@ func (f *Formula) parts(whole raster.Rect, read func(raster.Rect) (*raster.Raste
 
 // evaluate reads the groups and evaluates the formula, for a raster that has no place
 // yet.
-func (f *Formula) evaluate(ctx context.Context, read func(ctx context.Context, group int) (*raster.Raster, error)) (*raster.Raster, error) {
-	rasters := make([]*raster.Raster, len(f.groups))
-	for i, g := range f.groups {
-		r, err := read(ctx, i)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", g.name, err)
-		}
-		rasters[i] = r
+func (f *Formula) evaluate(ctx context.Context, read groupReader) (*raster.Raster, error) {
+	rasters, err := f.read(ctx, read)
+	if err != nil {
+		return nil, err
 	}
 	columns := make([]algebra.Column, len(f.columns))
 	for i, c := range f.columns {

@@ -2,9 +2,6 @@ package coverage
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"slices"
 
 	"github.com/rasterbase/rasterbase"
@@ -60,38 +57,11 @@ const MaxReads = 64
 // 1, and 255 where they are invalid; other results are floating-point numbers, and
 // NaN where they are invalid.
 type Formula struct {
-	formula     *algebra.Formula
-	inputs      []Input // in the order of the formula's variables
-	groups      []group
-	columns     []column // of the inputs
-	band        raster.Band
-	description Description
-	empty       bool // the inputs have no place in common
-	version     string
-	base        *base // nil: Description.BaseError says why
-	noPyramid   error
-	strict      bool
-	reads       int
-	depth       int
-	layer       *rasterbase.Layer // nil: not of the catalog
+	joined
+	formula *algebra.Formula
+	band    raster.Band
+	layer   *rasterbase.Layer // nil: not of the catalog
 }
-
-// group is bands that are read in one window.
-type group struct {
-	name     string // of the first input
-	coverage Coverage
-	key      groupKey
-	bands    []int
-}
-
-// groupKey tells bands of a stored layer apart that cannot be read at once.
-type groupKey struct {
-	set    int
-	nodata bool // validity is told by it
-}
-
-// column says where the pixels of an input are.
-type column struct{ group, place int }
 
 // NewFormula makes a coverage of a formula, with an input for each of its variables
 // and no others. Reductions are bound from the statistics of their inputs.
@@ -102,34 +72,24 @@ type column struct{ group, place int }
 // and formulas that stand too deep on one another or read too many bands; and with
 // field grid when no input has the name of the grid.
 func NewFormula(ctx context.Context, f *algebra.Formula, inputs []Input, o FormulaOptions) (*Formula, error) {
-	c := &Formula{}
-	var err error
-	if c.inputs, err = sortInputs(f.Variables(), inputs); err != nil {
+	sorted, err := sortInputs(f.Variables(), inputs)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.count(); err != nil {
+	c := &Formula{joined: joined{kind: "formula", inputs: sorted, strict: f.Strict()}}
+	if err := c.count(1); err != nil {
 		return nil, err
 	}
 	if c.formula, err = bind(f, c.inputs); err != nil {
 		return nil, err
 	}
-	if o.Grid != "" && !slices.ContainsFunc(c.inputs, func(in Input) bool { return in.Name == o.Grid }) {
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "the grid is to be that of %s, which is no input", o.Grid).
-			WithHint("one of %s", names(c.inputs)).WithField("grid")
+	if err := c.checkGrid(o.Grid); err != nil {
+		return nil, err
 	}
-	c.strict = f.Strict()
 	c.arrange()
 	c.describe(o)
-	c.version = c.hash(f.String(), o.Grid)
-	base, err := newBase(c, o)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if c.description.BaseError = err; err == nil {
-		c.base = base
-		c.description.CRS, c.description.Grid, c.description.NoBase = base.crs, base.grid, base.noBase
-	}
-	return c, nil
+	c.version = "f" + c.hash(f.String(), o.Grid)
+	return c, c.findBase(ctx, o.Grid, o.Transformer)
 }
 
 // sortInputs puts inputs in the order of the variables.
@@ -146,9 +106,8 @@ func sortInputs(variables []string, inputs []Input) ([]Input, error) {
 		if !slices.Contains(variables, in.Name) {
 			return nil, rasterbase.Errorf(rasterbase.Invalid, "the formula does not use %s", in.Name).WithField("layers")
 		}
-		if d := in.Coverage.Describe(); in.Band < 0 || in.Band >= len(d.Bands) {
-			return nil, rasterbase.Errorf(rasterbase.Invalid, "%s is band %d of %s, which has %d", in.Name, in.Band+1, d.Name, len(d.Bands)).
-				WithHint("counted from 0 its bands are 0 to %d", len(d.Bands)-1).WithField("layers")
+		if err := in.check(); err != nil {
+			return nil, err
 		}
 		byName[in.Name] = in
 	}
@@ -163,26 +122,6 @@ func sortInputs(variables []string, inputs []Input) ([]Input, error) {
 	return sorted, nil
 }
 
-// count bounds what reading the formula costs.
-func (f *Formula) count() error {
-	for _, in := range f.inputs {
-		reads, depth := 1, 0
-		if inner, ok := in.Coverage.(*Formula); ok {
-			reads, depth = inner.reads, inner.depth
-		}
-		f.reads += reads
-		f.depth = max(f.depth, depth+1)
-	}
-	if f.depth > store.MaxFormulaDepth {
-		return rasterbase.Errorf(rasterbase.Invalid, "%d formulas stand on one another: there can be %d", f.depth, store.MaxFormulaDepth).WithField("layers")
-	}
-	if f.reads > MaxReads {
-		return rasterbase.Errorf(rasterbase.Invalid, "the formula reads %d bands in all, with those of the formulas that it stands on: it can read %d", f.reads, MaxReads).
-			WithField("layers")
-	}
-	return nil
-}
-
 // bind puts numbers in the place of reductions.
 func bind(f *algebra.Formula, inputs []Input) (*algebra.Formula, error) {
 	reductions := f.Reductions()
@@ -191,8 +130,8 @@ func bind(f *algebra.Formula, inputs []Input) (*algebra.Formula, error) {
 	}
 	for _, r := range reductions {
 		for _, in := range inputs {
-			if _, computed := in.Coverage.(*Formula); computed && in.Name == r.Variable {
-				return nil, rasterbase.Errorf(rasterbase.Invalid, "%s(%s) needs statistics of all pixels of %s, which is a formula and has none", r.Function, r.Variable, r.Variable).
+			if j := joinedOf(in.Coverage); j != nil && in.Name == r.Variable {
+				return nil, rasterbase.Errorf(rasterbase.Invalid, "%s(%s) needs statistics of all pixels of %s, which is a %s and has none", r.Function, r.Variable, r.Variable, j.kind).
 					WithHint("give the number").WithField("formula")
 			}
 		}
@@ -223,54 +162,6 @@ func statistic(b rasterbase.Band, function string) (v float64, ok bool) {
 		return b.Mean * float64(b.Count), true
 	}
 	return 0, false
-}
-
-// arrange finds the bands that can be read at once: those of one band set of a
-// layer which are valid and invalid in the same way, and that of one formula.
-func (f *Formula) arrange() {
-	for _, in := range f.inputs {
-		var key groupKey
-		if l, ok := in.Coverage.(*Layer); ok {
-			key.set, _ = l.rev.SetOf(in.Band)
-			key.nodata = raster.BandOf(l.rev.Bands[in.Band]).HasNodata
-		}
-		at := slices.IndexFunc(f.groups, func(g group) bool { return g.key == key && same(g.coverage, in.Coverage) })
-		if at < 0 {
-			at = len(f.groups)
-			f.groups = append(f.groups, group{name: in.Name, coverage: in.Coverage, key: key})
-		}
-		g := &f.groups[at]
-		place := slices.Index(g.bands, in.Band)
-		if place < 0 {
-			place = len(g.bands)
-			g.bands = append(g.bands, in.Band)
-		}
-		f.columns = append(f.columns, column{at, place})
-	}
-}
-
-// same tells whether two coverages are one. Others than ours may be of a type that
-// cannot be compared.
-func same(a, b Coverage) bool {
-	switch a := a.(type) {
-	case *Layer:
-		b, ok := b.(*Layer)
-		return ok && a == b
-	case *Formula:
-		b, ok := b.(*Formula)
-		return ok && a == b
-	}
-	return false
-}
-
-// hash names the pixels.
-func (f *Formula) hash(text, grid string) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q", text, grid, f.description.Datatype)
-	for _, in := range f.inputs {
-		fmt.Fprintf(h, " %q %q %d", in.Name, in.Coverage.Version(), in.Band)
-	}
-	return "f" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // Inputs are the inputs that the formula reads, in the order of its variables.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/store"
 	"github.com/rasterbase/rasterbase/xyz"
 )
@@ -69,7 +70,7 @@ func Layers(ctx context.Context, st store.Store, q LayersQuery) ([]*Layer, error
 
 // published lists the layers that may be seen, have a published revision, and
 // whose bounds the geometry touches.
-func published(ctx context.Context, st store.Store, q LayersQuery, near *footprint) (out []*Layer, err error) {
+func published(ctx context.Context, st store.Store, q LayersQuery, near *footprint.Cells) (out []*Layer, err error) {
 	seen, err := visible(ctx, st, q)
 	if err != nil {
 		return nil, err
@@ -89,7 +90,7 @@ func published(ctx context.Context, st store.Store, q LayersQuery, near *footpri
 			if err != nil {
 				return err
 			}
-			if near == nil || near.touchesBounds(rev.Bounds) {
+			if near == nil || touchesBounds(near, rev.Bounds) {
 				out = append(out, &Layer{st: st, layer: l, rev: rev})
 			}
 		}
@@ -180,21 +181,25 @@ func reaches(q LayersQuery, to rasterbase.CRS) bool {
 
 // bounds is the geometry in longitude and latitude, in degrees from the
 // northern end of the antimeridian; nil when there is no telling where it lies.
-func (q LayersQuery) bounds(ctx context.Context) (*footprint, error) {
+func (q LayersQuery) bounds(ctx context.Context) (*footprint.Cells, error) {
 	// A pixel is a hundredth of a degree, a tile a degree.
-	world := levelGrid{
-		grid: rasterbase.Grid{Width: 36000, Height: 18000, OriginX: -180, OriginY: 90, ScaleX: 0.01, ScaleY: -0.01},
-		crs:  rasterbase.CRS{SRID: 4326}, size: 100,
+	world := footprint.Grid{
+		Grid: rasterbase.Grid{Width: 36000, Height: 18000, OriginX: -180, OriginY: 90, ScaleX: 0.01, ScaleY: -0.01},
+		CRS:  rasterbase.CRS{SRID: 4326}, TileSize: 100,
 	}
-	if q.Geometry == nil || !reaches(q, world.crs) {
+	if q.Geometry == nil || !reaches(q, world.CRS) {
 		return nil, nil
 	}
-	return place(ctx, world, q.Geometry, q.CRS, q.Transformer)
+	o, err := placed(ctx, world, q.Geometry, q.CRS, q.Transformer)
+	if err != nil {
+		return nil, err
+	}
+	return o.Cells(), nil
 }
 
 // touchesBounds reports whether a geometry in longitude and latitude comes near
 // a layer's bounds.
-func (f *footprint) touchesBounds(b rasterbase.Bounds) bool {
+func touchesBounds(f *footprint.Cells, b rasterbase.Bounds) bool {
 	// The bounds are drawn through some places of the border, and end where web
 	// mercator does.
 	width := b.East - b.West
@@ -210,7 +215,7 @@ func (f *footprint) touchesBounds(b rasterbase.Bounds) bool {
 		south = -90
 	}
 	touches := func(west, east float64) bool {
-		return f.touches(west+180-across, 90-north, east+180+across, 90-south)
+		return f.Touches(west+180-across, 90-north, east+180+across, 90-south)
 	}
 	if b.West > b.East {
 		return touches(b.West, 180) || touches(-180, b.East)

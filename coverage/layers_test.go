@@ -10,6 +10,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/internal/testlayer"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -68,7 +69,7 @@ func TestLayersThatIntersect(t *testing.T) {
 		return l.Visibility != rasterbase.Private, err
 	}
 	box := func(w, s, e, n float64) orb.Geometry {
-		return coverage.BoxGeometry(rasterbase.Bounds{West: w, South: s, East: e, North: n})
+		return footprint.BoxGeometry(rasterbase.Bounds{West: w, South: s, East: e, North: n})
 	}
 	tests := []struct {
 		name string

@@ -167,8 +167,8 @@ func (m *maker) formula(ctx context.Context, l *rasterbase.Layer) (*Formula, err
 }
 
 // Reads lists the layers of the catalog that a coverage reads, as they were when it was
-// opened, each once: the layer that it is itself, the inputs of its formula, and
-// theirs. Who may read all of these may read the coverage.
+// opened, each once: the layer that it is itself, the inputs of its formula or of
+// a stack, and theirs. Who may read all of these may read the coverage.
 func Reads(c Coverage) []*rasterbase.Layer {
 	var out []*rasterbase.Layer
 	add := func(l *rasterbase.Layer) {
@@ -183,7 +183,9 @@ func Reads(c Coverage) []*rasterbase.Layer {
 			add(c.layer)
 		case *Formula:
 			add(c.layer)
-			for _, in := range c.inputs {
+		}
+		if j := joinedOf(c); j != nil {
+			for _, in := range j.inputs {
 				visit(in.Coverage)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/footprint"
 )
 
 // PointRequest asks for the values at a point.
@@ -73,6 +74,18 @@ func At(ctx context.Context, c Coverage, r PointRequest) (Pixel, error) {
 		px.Values = append(px.Values, PixelValue{Band: band, Value: b.Pixels.At(0), Valid: w.Valid(i, 0)})
 	}
 	return px, nil
+}
+
+// LevelGrid is the grid of one of the coverage's levels, in which geometries are
+// placed.
+func (d Description) LevelGrid(l Level) footprint.Grid {
+	in, g := d.gridOf(l)
+	size := tileSizeOf(d)
+	if l.Kind == rasterbase.Pyramid {
+		g.Width = size << l.Zoom
+		g.Height = g.Width
+	}
+	return footprint.Grid{Grid: g, CRS: in, TileSize: size}
 }
 
 // gridOf is the grid of a level and its CRS.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/xyz"
 )
 
@@ -119,7 +120,7 @@ func (r ProfileRequest) pixels(ctx context.Context, d Description, p *track) (in
 	length := 0.0
 	for i := 1; i < len(at); i++ {
 		x0, y0 := grid.Pixel(at[i-1].X, at[i-1].Y)
-		x1, y1 := grid.Pixel(near(at[i], at[i-1].X, period(to)).X, at[i].Y)
+		x1, y1 := grid.Pixel(footprint.Near(at[i], at[i-1].X, footprint.Period(to)).X, at[i].Y)
 		if d := math.Hypot(x1-x0, y1-y0); d-d == 0 { // else an end has no place in the level's CRS
 			length += d
 		}

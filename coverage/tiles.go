@@ -1,21 +1,24 @@
 package coverage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/paulmach/orb"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/store"
 )
 
 // TileQuery selects tiles of a level by a geometry: a point, a line, a
-// polygon, a box (orb.Bound, or [BoxGeometry] for one that may cross the
+// polygon, a box (orb.Bound, or [footprint.BoxGeometry] for one that may cross the
 // antimeridian), several of these, or a collection.
 //
 // A tile is selected when its rectangle, edges included, has a place in common
@@ -65,21 +68,33 @@ func (c *Layer) Tiles(ctx context.Context, q TileQuery) iter.Seq2[TileAddress, e
 
 // search finds the tiles of a level that a footprint touches.
 type search struct {
-	c      *Layer
-	level  Level
-	strips *strips
-	yield  func(TileAddress) bool
+	c     *Layer
+	level Level
+	cells *footprint.Cells
+	yield func(TileAddress) bool
 }
 
 func (c *Layer) search(ctx context.Context, q TileQuery) (*search, error) {
 	if err := c.checkTiles(q); err != nil {
 		return nil, err
 	}
-	f, err := place(ctx, c.Describe().levelGrid(q.Level), q.Geometry, q.CRS, q.Transformer)
+	o, err := placed(ctx, c.Describe().LevelGrid(q.Level), q.Geometry, q.CRS, q.Transformer)
 	if err != nil {
 		return nil, err
 	}
-	return &search{c: c, level: q.Level, strips: newStrips(f)}, nil
+	return &search{c: c, level: q.Level, cells: o.Cells()}, nil
+}
+
+// placed places one geometry in the pixels of a grid.
+func placed(ctx context.Context, grid footprint.Grid, g orb.Geometry, in rasterbase.CRS, t crs.Transformer) (*footprint.Outline, error) {
+	if g == nil {
+		in = grid.CRS // all of the grid, wherever it is
+	}
+	p, err := footprint.NewPlacer(ctx, grid, footprint.Options{CRS: in, Transformer: t, Lenient: true})
+	if err != nil {
+		return nil, err
+	}
+	return p.Place(ctx, g)
 }
 
 // checkTiles tells whether there are tiles of a level.
@@ -93,6 +108,26 @@ func (c *Layer) checkTiles(q TileQuery) error {
 			WithHint("tiles beyond the max zoom are made from its tiles and not stored")
 	}
 	return nil
+}
+
+// pages is the box of the summary pages of a depth that hold the cells the
+// geometry's box touches.
+func pages(c *footprint.Cells, depth int) (b store.PageBox, empty bool) {
+	x1, y1, x2, y2, empty := c.Box()
+	if empty {
+		return b, true
+	}
+	width, height := c.Extent()
+	side := math.Pow(store.PageSize, float64(depth+1))
+	first := func(v float64) int { return max(0, int(math.Ceil(v/side))-1) }
+	last := func(v, most float64) int { return int(min(math.Floor(v/side), math.Ceil(most/side)-1)) }
+	return store.PageBox{MinX: first(x1), MinY: first(y1), MaxX: last(x2, width), MaxY: last(y2, height)}, false
+}
+
+// holds reports whether a cell is in one of the spans.
+func holds(spans []footprint.Span, x int) bool {
+	i, _ := slices.BinarySearchFunc(spans, x, func(s footprint.Span, x int) int { return cmp.Compare(s.To, x) })
+	return i < len(spans) && spans[i].From <= x
 }
 
 // startPages is how many pages the search begins with at most, unless one page
@@ -109,12 +144,12 @@ const (
 // are not there are looked for one depth further down.
 func (s *search) run(ctx context.Context, yield func(TileAddress) bool) error {
 	s.yield = yield
-	for depth := s.strips.top; depth >= 0; depth-- {
-		box, empty := s.strips.pages(depth)
+	for depth := s.cells.Top(); depth >= 0; depth-- {
+		box, empty := pages(s.cells, depth)
 		if empty {
 			return nil
 		}
-		if below, _ := s.strips.pages(max(depth-1, 0)); depth > 0 && area64(below) <= startPages {
+		if below, _ := pages(s.cells, max(depth-1, 0)); depth > 0 && area64(below) <= startPages {
 			continue
 		}
 		cells, found, err := s.read(ctx, depth, []store.PageBox{box})
@@ -205,7 +240,7 @@ func (s *search) read(ctx context.Context, depth int, boxes []store.PageBox) (ce
 	err = s.c.st.Catalog().View(ctx, func(tx store.Tx) error {
 		cells, found = nil, false
 		for i := range boxes {
-			row := pageRow{strips: s.strips, depth: depth, y: -1}
+			row := pageRow{cells: s.cells, depth: depth, y: -1}
 			q := store.SummaryQuery{Revision: s.c.rev.ID, Kind: s.level.Kind, Z: s.level.Zoom, Depth: depth, Pages: &boxes[i]}
 			for p, err := range tx.Revisions().Summaries(ctx, q) {
 				if err != nil {
@@ -228,20 +263,20 @@ func (s *search) read(ctx context.Context, depth int, boxes []store.PageBox) (ce
 // pageRow keeps the spans of the rows of cells in a row of pages, which are
 // read page by page.
 type pageRow struct {
-	strips *strips
-	depth  int
-	y      int // of the pages
-	known  [store.PageSize]bool
-	rows   [store.PageSize][]span
+	cells *footprint.Cells
+	depth int
+	y     int // of the pages
+	known [store.PageSize]bool
+	rows  [store.PageSize][]footprint.Span
 }
 
-func (r *pageRow) spans(page, y int) []span {
+func (r *pageRow) spans(page, y int) []footprint.Span {
 	if page != r.y {
 		r.y, r.known = page, [store.PageSize]bool{}
 	}
 	i := y - page*store.PageSize
 	if !r.known[i] {
-		r.known[i], r.rows[i] = true, r.strips.spans(r.depth, y)
+		r.known[i], r.rows[i] = true, r.cells.Spans(r.depth, y)
 	}
 	return r.rows[i]
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/store"
 	"github.com/rasterbase/rasterbase/xyz"
@@ -324,7 +325,7 @@ func TestTilesAroundTheWorld(t *testing.T) {
 		{"from 0 to 360 and over Greenwich", layer(east, 4326), coverage.BaseLevel, box(-9, 1, 9, 9), 4326, []cols{{0, 8, 0, 8}, {35, 8, 35, 8}}},
 		{"beyond 180", layer(world, 4326), coverage.BaseLevel, box(171, 1, 189, 9), 4326, []cols{{0, 8, 0, 8}, {35, 8, 35, 8}}},
 		{"up to 180", layer(world, 4326), coverage.BaseLevel, box(171, 1, 180, 9), 4326, []cols{{35, 8, 35, 8}}},
-		{"over the antimeridian", layer(world, 4326), coverage.BaseLevel, coverage.BoxGeometry(rasterbase.Bounds{West: 171, South: 1, East: -171, North: 9}), 4326, []cols{{0, 8, 0, 8}, {35, 8, 35, 8}}},
+		{"over the antimeridian", layer(world, 4326), coverage.BaseLevel, footprint.BoxGeometry(rasterbase.Bounds{West: 171, South: 1, East: -171, North: 9}), 4326, []cols{{0, 8, 0, 8}, {35, 8, 35, 8}}},
 		{"the world, on a UTM zone", layer(zone, 32601), coverage.BaseLevel, box(-180, -90, 180, 90), 4326, []cols{{0, 0, 63, 99}}},
 		{"the world, on a UTM zone at the other end", layer(zone, 32660), coverage.BaseLevel, box(-180, -90, 180, 90), 4326, []cols{{0, 0, 63, 99}}},
 		{"the world from 0 to 360, on a UTM zone", layer(zone, 32601), coverage.BaseLevel, box(0, -90, 360, 90), 4326, []cols{{0, 0, 63, 99}}},

@@ -28,11 +28,11 @@ func (w worldWindow) grid() rasterbase.Grid {
 }
 
 // read reads the window of a coverage: the pixels of a zoom where one has pixels of
-// just that size, and else such as are made of the nearest finer ones. A formula is
-// evaluated on its inputs' windows. Discrete pixels are not blended.
+// just that size, and else such as are made of the nearest finer ones. Formulas and
+// stacks are made of their inputs' windows. Discrete pixels are not blended.
 func (w worldWindow) read(ctx context.Context, c Coverage) (*raster.Raster, error) {
-	if f, ok := c.(*Formula); ok {
-		return f.world(ctx, w)
+	if c, ok := c.(computed); ok {
+		return c.world(ctx, w)
 	}
 	d := c.Describe()
 	if d.Datatype.Discrete() {
@@ -50,15 +50,15 @@ func (w worldWindow) read(ctx context.Context, c Coverage) (*raster.Raster, erro
 // tileSizeOf is the pixels along a side of a coverage's tiles.
 func tileSizeOf(d Description) int { return cmp.Or(d.TileSize, 256) }
 
-// blendable reports whether pixels of a coverage may be blended, which those of a
-// formula are when one of its inputs' may. The datatype is the coverage's.
+// blendable reports whether pixels of a coverage may be blended, which those of
+// formulas and stacks are when one of their inputs' may. The datatype is the coverage's.
 func blendable(c Coverage) (rasterbase.Datatype, bool) {
 	t := c.Describe().Datatype
-	f, ok := c.(*Formula)
-	if !ok {
+	j := joinedOf(c)
+	if j == nil {
 		return t, !t.Discrete()
 	}
-	for _, in := range f.inputs {
+	for _, in := range j.inputs {
 		if _, ok := blendable(in.Coverage); ok {
 			return t, true
 		}

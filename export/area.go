@@ -10,6 +10,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/raster"
 )
 
@@ -36,7 +37,7 @@ func (p *Plan) limit(ctx context.Context, d coverage.Description, r Request) err
 	if boxes {
 		field = "bbox"
 	}
-	o, err := coverage.NewOutline(ctx, d, p.Level, area, r.AreaCRS, r.Transformer)
+	o, err := outlineOf(ctx, d.LevelGrid(p.Level), area, r)
 	if err != nil {
 		if e, ok := errors.AsType[*rasterbase.Error](err); ok && e.Code == rasterbase.Invalid {
 			e.Field = field
@@ -66,6 +67,20 @@ func (p *Plan) limit(ctx context.Context, d coverage.Description, r Request) err
 	}
 	p.outline, p.Masked, p.Rect = o, true, all
 	return nil
+}
+
+// outlineOf places the area of a request in a grid. It has a place there, or none.
+func outlineOf(ctx context.Context, grid footprint.Grid, area orb.Geometry, r Request) (*footprint.Outline, error) {
+	placer, err := footprint.NewPlacer(ctx, grid, footprint.Options{CRS: r.AreaCRS, Transformer: r.Transformer, Lenient: true})
+	if err != nil {
+		return nil, err
+	}
+	o, err := placer.Place(ctx, area)
+	if err == nil && !o.AreasOnly() {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "a geometry of points or lines has no area").
+			WithHint("give a polygon or a box")
+	}
+	return o, err
 }
 
 // tighten leaves out what of the rectangle around polygons holds the centre of no
@@ -102,7 +117,7 @@ func boxesOf(r Request) (g orb.Geometry, boxes bool, err error) {
 			return nil, true, rasterbase.Errorf(rasterbase.Invalid, "the box ends before it begins: its east, %v, is west of its west, %v", east, west).
 				WithHint("a box is west, south, east, north").WithField("bbox")
 		default:
-			return coverage.BoxGeometry(rasterbase.Bounds{West: west, South: a.Min[1], East: east, North: a.Max[1]}), true, nil
+			return footprint.BoxGeometry(rasterbase.Bounds{West: west, South: a.Min[1], East: east, North: a.Max[1]}), true, nil
 		}
 	case orb.Collection:
 		boxes = len(a) > 0
@@ -115,7 +130,7 @@ func boxesOf(r Request) (g orb.Geometry, boxes bool, err error) {
 }
 
 // boxRect is the pixels of a rectangle that a box has a part in.
-func boxRect(b coverage.OutlineBox, slack float64, in raster.Rect) raster.Rect {
+func boxRect(b footprint.Box, slack float64, in raster.Rect) raster.Rect {
 	x1, y1 := max(b.MinX, float64(in.X)), max(b.MinY, float64(in.Y))
 	x2, y2 := min(b.MaxX, float64(in.X+in.Width)), min(b.MaxY, float64(in.Y+in.Height))
 	// What only touches from outside has no part in any pixel.

@@ -38,7 +38,7 @@ type Request struct {
 	// source's own pixels and projection. Zooms beyond the max zoom repeat pixels.
 	Zoom *int
 	// Area limits the export. Of an orb.Bound, or an orb.Collection of them as
-	// coverage.BoxGeometry makes it, all pixels are exported that it has a part in.
+	// footprint.BoxGeometry makes it, all pixels are exported that it has a part in.
 	// Of a polygon or several, those whose centre lies inside; the others of the
 	// rectangle around them become invalid. Nil is everything.
 	Area    orb.Geometry

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/internal/tiff"
 	"github.com/rasterbase/rasterbase/raster"
 	"github.com/rasterbase/rasterbase/xyz"
@@ -31,7 +32,7 @@ type Plan struct {
 	cov      coverage.Coverage
 	bands    []int
 	datatype rasterbase.Datatype
-	outline  *coverage.Outline // nil: nothing is masked
+	outline  *footprint.Outline // nil: nothing is masked
 	palette  *palette
 	quality  int
 	method   tiff.Method

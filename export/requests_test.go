@@ -21,6 +21,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/export"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/internal/rastertest"
 	"github.com/rasterbase/rasterbase/internal/testlayer"
@@ -133,7 +134,11 @@ func TestPolygonsShareNoPixel(t *testing.T) {
 	parts := []orb.Polygon{{{a, m, n, e}}, {{a, b, n, m}}, {{b, c, e, n}}}
 	count := make([]int, 300*200)
 	for _, p := range parts {
-		o, err := coverage.NewOutline(t.Context(), d, coverage.BaseLevel, p, d.CRS, nil)
+		placer, err := footprint.NewPlacer(t.Context(), d.LevelGrid(coverage.BaseLevel), footprint.Options{CRS: d.CRS})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := placer.Place(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
 		}

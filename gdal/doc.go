@@ -4,6 +4,9 @@
 // the same in a child process: a damaged file can crash libgdal, and nothing in
 // this process can catch that.
 //
+// Files of features are read too, as package vector has them, and GeoPackages of
+// them are written.
+//
 // Built without cgo, or with the tag nogdal, every function returns an error
 // with code unsupported.
 //
@@ -28,10 +31,17 @@ func Drivers() []string { return append([]string(nil), drivers...) }
 
 func driverList() string { return strings.Join(drivers, ",") }
 
+// vectorDrivers are those that files of features are opened with.
+var vectorDrivers = []string{"GPKG", "ESRI Shapefile", "GeoJSON", "FlatGeobuf"}
+
+// VectorDrivers lists the short names of the GDAL drivers that files of features are
+// opened with, as far as the installed GDAL has them.
+func VectorDrivers() []string { return append([]string(nil), vectorDrivers...) }
+
 // registered lists all drivers that this process has: the MBTiles driver needs
-// SQLite's, and the tables of values beside a raster are read with that of
-// shapefiles. No source is opened with either.
-func registered() string { return driverList() + ",SQLite,ESRI Shapefile" }
+// SQLite's, with which no file is opened, and the tables of values beside a raster
+// are read with that of shapefiles.
+func registered() string { return driverList() + ",SQLite," + strings.Join(vectorDrivers, ",") }
 
 // Limits bound what is opened. A zero field stands for its default.
 type Limits struct {

@@ -179,4 +179,49 @@ void rb_free_memory(void *data);
 rb_ds *rb_create_memory(const rb_create_args *a);
 int rb_add_band(rb_ds *h, int type, int bits, int signed_byte);
 
+// Files of features. rb_vec_open returns NULL only when memory is short; rb_vec_close
+// frees it. drivers is a comma-separated list.
+enum { RB_COLUMN_BOOLEAN = 4, RB_COLUMN_DATE = 5 };
+enum { RB_NULL = 0, RB_INTEGER = 1, RB_REAL = 2, RB_TEXT = 3 };
+enum { RB_END = 4, RB_TOO_LARGE = 5 };
+typedef struct rb_vec rb_vec;
+typedef struct {
+    long long fid; // -1: none
+    size_t wkb;    // bytes of the geometry; 0: none
+} rb_row;
+typedef struct {
+    int kind; // RB_NULL, ...
+    long long integer;
+    double real;
+    const char *text; // owned by the row
+} rb_value;
+rb_vec *rb_vec_open(const char *path, const char *drivers);
+int rb_vec_is_open(const rb_vec *v);
+void rb_vec_close(rb_vec *v);
+const char *rb_vec_error(const rb_vec *v);
+const char *rb_vec_warnings(const rb_vec *v);
+const char *rb_vec_driver(rb_vec *v);
+int rb_vec_layers(rb_vec *v);
+// rb_vec_layer names a layer and the type of its geometries.
+const char *rb_vec_layer(rb_vec *v, int i, const char **type);
+int rb_vec_choose(rb_vec *v, int i);
+void rb_vec_crs(rb_vec *v, rb_geo *out);
+long long rb_vec_count(rb_vec *v);
+int rb_vec_fields(rb_vec *v);
+const char *rb_vec_field(rb_vec *v, int i, int *type);
+// rb_vec_next takes the next feature: RB_OK, RB_END, RB_FAILED, or RB_TOO_LARGE for a
+// geometry of more bytes than allowed. What is then asked is of it.
+int rb_vec_next(rb_vec *v, size_t max_bytes, rb_row *out);
+void rb_vec_wkb(rb_vec *v, unsigned char *out);
+void rb_vec_value(rb_vec *v, int field, rb_value *out);
+
+// Writing a GeoPackage with one layer. Fields are added before rows; the values of a
+// row come before rb_vec_put ends it.
+rb_vec *rb_vec_create(const char *path, const char *layer, const char *options, int srid, const char *wkt);
+int rb_vec_add_field(rb_vec *v, const char *name, int type);
+int rb_vec_row(rb_vec *v, const unsigned char *wkb, size_t size);
+void rb_vec_set(rb_vec *v, int field, rb_value value);
+int rb_vec_put(rb_vec *v);
+int rb_vec_finish(rb_vec *v);
+
 #endif

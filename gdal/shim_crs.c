@@ -70,7 +70,8 @@ static int kind_of(OGRSpatialReferenceH s) {
     return RB_CRS_LOCAL;
 }
 
-static void describe(rb_ds *h, rb_geo *out) {
+// rb_describe says what the CRS of a data set is.
+void rb_describe(rb_ds *h, rb_geo *out) {
     CPLFree(h->name);
     CPLFree(h->wkt);
     h->name = h->wkt = NULL;
@@ -113,7 +114,7 @@ int rb_georeference(rb_ds *h, int srid, rb_geo *out) {
         if (s == NULL && !out->has_geotransform) s = GDALGetGCPSpatialRef(h->ds);
         if (s != NULL) h->srs = OSRClone(s);
     }
-    if (rc == RB_OK) describe(h, out);
+    if (rc == RB_OK) rb_describe(h, out);
     rb_unlisten();
     return rc;
 }

@@ -38,6 +38,7 @@ int rb_fail(rb_messages *m, const char *fallback);
 OGRSpatialReferenceH rb_srs(int srid, const char *wkt);
 void rb_set_place(rb_ds *h, const rb_create_args *a);
 void rb_keep_memory_driver(void);
+void rb_describe(rb_ds *h, rb_geo *out);
 
 // What a test build does before it reads pixels; nothing in any other.
 #ifdef RB_CRASHTEST

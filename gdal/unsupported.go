@@ -9,6 +9,7 @@ import (
 	"github.com/rasterbase/rasterbase/crs"
 	"github.com/rasterbase/rasterbase/ingest"
 	"github.com/rasterbase/rasterbase/raster"
+	"github.com/rasterbase/rasterbase/vector"
 )
 
 // Available reports whether this build has GDAL.
@@ -65,3 +66,22 @@ type Transformer struct{}
 
 // Between returns an error with code unsupported in this build.
 func (Transformer) Between(from, to rasterbase.CRS) (crs.Transform, error) { return nil, without() }
+
+// OpenVector returns an error with code unsupported in this build.
+func (Opener) OpenVector(context.Context, string, vector.Options) (vector.Source, error) {
+	return nil, without()
+}
+
+// VectorWriter writes a GeoPackage, which this build cannot.
+type VectorWriter struct{}
+
+// CreateGeoPackage returns an error with code unsupported in this build.
+func CreateGeoPackage(context.Context, string, VectorLayer) (*VectorWriter, error) {
+	return nil, without()
+}
+
+// Write returns an error with code unsupported in this build.
+func (*VectorWriter) Write(context.Context, []vector.Feature) error { return without() }
+
+// Close returns an error with code unsupported in this build.
+func (*VectorWriter) Close() error { return without() }

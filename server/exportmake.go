@@ -19,6 +19,7 @@ import (
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/export"
 	"github.com/rasterbase/rasterbase/export/tileset"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/internal/tempdir"
 	"github.com/rasterbase/rasterbase/legend"
 	"github.com/rasterbase/rasterbase/store"
@@ -163,7 +164,7 @@ func (x *Exporter) planValues(ctx context.Context, p *exportPlan) error {
 	}
 	switch {
 	case p.bbox != nil:
-		r.Area, r.AreaCRS = coverage.BoxGeometry(*p.bbox), rasterbase.CRS{SRID: 4326}
+		r.Area, r.AreaCRS = footprint.BoxGeometry(*p.bbox), rasterbase.CRS{SRID: 4326}
 	case p.area != nil:
 		r.Area, r.AreaCRS = p.area, rasterbase.CRS{SRID: p.areaSRID}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -54,7 +55,7 @@ func (c *layersListCmd) place() (orb.Geometry, error) {
 		return nil, usageError{rasterbase.Errorf(rasterbase.Invalid, "the box's south, %s, is north of its north, %s", decimal(b[1]), decimal(b[3])).
 			WithHint("--bbox W,S,E,N").WithField("bbox")}
 	}
-	return coverage.BoxGeometry(rasterbase.Bounds{West: b[0], South: b[1], East: b[2], North: b[3]}), nil
+	return footprint.BoxGeometry(rasterbase.Bounds{West: b[0], South: b[1], East: b[2], North: b[3]}), nil
 }
 
 // layersAt gives the layers that have tiles at a place.

@@ -15,6 +15,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/vector"
 )
 
 // marker is the environment variable that makes a process a child; its value
@@ -87,6 +88,7 @@ type service struct {
 	setup   setup
 	mu      sync.Mutex // of what follows
 	data    ingest.Dataset
+	zones   vector.Source
 	out     *bufio.Writer
 	running map[uint64]context.CancelFunc
 }
@@ -160,8 +162,13 @@ func (v *service) send(id uint64, a answer, parts ...[]byte) error {
 }
 
 func (v *service) do(ctx context.Context, q request, places []ingest.Place) (answer, [][]byte, error) {
-	if q.Op == opOpen {
+	switch q.Op {
+	case opOpen:
 		return v.open(ctx, q)
+	case opVector:
+		return v.openVector(ctx, q)
+	case opNext:
+		return v.nextFeatures(ctx, q.Count)
 	}
 	v.mu.Lock()
 	data := v.data

@@ -1,5 +1,5 @@
-// Package gdalchild opens raster files as package gdal does, each in a child
-// process of its own. A damaged file can crash libgdal or make it take all
+// Package gdalchild opens raster files and files of features as package gdal does,
+// each in a child process of its own. A damaged file can crash libgdal or make it take all
 // memory or all time; then the child dies, that attempt has failed with a
 // reason, and nothing else has happened.
 //
@@ -24,7 +24,8 @@ import (
 	"github.com/rasterbase/rasterbase/gdal"
 )
 
-// Opener opens raster files, each in a child process. It is an ingest.Opener.
+// Opener opens raster files and files of features, each in a child process. It is an
+// ingest.Opener and a vector.Opener.
 // The zero value is ready to use in a program that calls [Main].
 type Opener struct {
 	// Binary is the program to run, with Args; it must call [Main]. Empty: this

@@ -27,24 +27,11 @@ const raceVariable = "GORACE"
 // gdal.Opener; besides, when the child dies, one that says of what, with code
 // too large when it was a limit and invalid otherwise.
 func (o Opener) Open(ctx context.Context, path string, opt ingest.OpenOptions) (ingest.Dataset, error) {
-	if err := isChild(); err != nil {
-		return nil, err
-	}
 	if !gdal.Available && o.Binary == "" {
 		return gdal.Opener{}.Open(ctx, path, opt)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(filepath.ToSlash(path), "/vsi") {
-		return nil, rasterbase.Errorf(rasterbase.Invalid, "%s: paths of GDAL's virtual file systems are not read", path)
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
 	o = o.withDefaults()
-	p, err := o.start(path)
+	path, p, err := o.startFor(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +41,25 @@ func (o Opener) Open(ctx context.Context, path string, opt ingest.OpenOptions) (
 		return nil, err
 	}
 	return d, nil
+}
+
+// startFor starts a child for a file, and gives the file's absolute path.
+func (o Opener) startFor(ctx context.Context, path string) (string, *process, error) {
+	if err := isChild(); err != nil {
+		return "", nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", nil, err
+	}
+	if strings.HasPrefix(filepath.ToSlash(path), "/vsi") {
+		return "", nil, rasterbase.Errorf(rasterbase.Invalid, "%s: paths of GDAL's virtual file systems are not read", path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", nil, err
+	}
+	p, err := o.start(path)
+	return path, p, err
 }
 
 func (d *dataset) openWith(ctx context.Context, path string, opt ingest.OpenOptions) error {

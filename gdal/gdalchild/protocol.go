@@ -10,6 +10,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/ingest"
+	"github.com/rasterbase/rasterbase/vector"
 )
 
 // A message is a header, a control part in JSON and a raw part, whose lengths
@@ -107,6 +108,8 @@ const (
 	opTo     = "to mercator"
 	opFrom   = "from mercator"
 	opTile   = "tile"
+	opVector = "open features"
+	opNext   = "next features"
 	opCancel = "cancel" // of the request with the same id; has no answer
 )
 
@@ -119,6 +122,8 @@ type request struct {
 	Window  ingest.Window       `json:"window"`
 	Bands   []int               `json:"bands,omitempty"` // indices into Info.Bands; none: all
 	Tile    *ingest.TileOptions `json:"tile,omitempty"`
+	Vector  *vector.Options     `json:"vector,omitempty"`
+	Count   int                 `json:"count,omitempty"` // features that are asked for, at most
 }
 
 // String says what is being done, for messages.
@@ -126,8 +131,10 @@ func (r request) String() string {
 	switch r.Op {
 	case opHello:
 		return "starting the GDAL child"
-	case opOpen:
+	case opOpen, opVector:
 		return "opening the file"
+	case opNext:
+		return "reading features"
 	case opTile:
 		return "making a tiled copy"
 	case opRead:
@@ -144,7 +151,8 @@ const (
 )
 
 // answer is the control part of an answer. The raw part is that of the request
-// again for transformations, and bands and then masks for windows.
+// again for transformations, bands and then masks for windows, and features as
+// appendFeature writes them.
 type answer struct {
 	Error *failure     `json:"error,omitempty"`
 	Info  *ingest.Info `json:"info,omitempty"`
@@ -153,6 +161,7 @@ type answer struct {
 	// child answers at a time.
 	Parallel int               `json:"parallel,omitempty"`
 	Tiled    *ingest.TiledPart `json:"tiled,omitempty"`
+	Vector   *vector.Info      `json:"vector,omitempty"`
 }
 
 // failure carries an error over the pipe.
@@ -163,11 +172,15 @@ type failure struct {
 	Field     string              `json:"field,omitempty"`
 	Cancelled bool                `json:"cancelled,omitempty"`
 	Rasters   []ingest.Subdataset `json:"rasters,omitempty"`
+	Layers    []vector.Layer      `json:"layers,omitempty"`
 }
 
 func failureOf(err error) *failure {
 	if several, ok := errors.AsType[*ingest.SeveralRasters](err); ok {
 		return &failure{Code: rasterbase.Invalid, Rasters: several.Rasters}
+	}
+	if several, ok := errors.AsType[*vector.SeveralLayers](err); ok {
+		return &failure{Code: rasterbase.Invalid, Layers: several.Layers}
 	}
 	f := &failure{Code: rasterbase.CodeOf(err), Message: err.Error()}
 	f.Cancelled = errors.Is(err, context.Canceled)
@@ -188,6 +201,8 @@ func (f *failure) err(path string) error {
 	switch {
 	case len(f.Rasters) > 0:
 		return &ingest.SeveralRasters{Path: path, Rasters: f.Rasters}
+	case len(f.Layers) > 0:
+		return &vector.SeveralLayers{Path: path, Layers: f.Layers}
 	case f.Cancelled:
 		return context.Canceled
 	}

@@ -1,4 +1,4 @@
-package coverage
+package footprint
 
 import (
 	"math"
@@ -41,8 +41,11 @@ func (s side) inside(p crs.Point) bool {
 }
 
 // cut is where the edge from a to b, whose ends are on two sides of the limit,
-// meets it.
+// meets it: the same place whichever end comes first.
 func (s side) cut(a, b crs.Point) crs.Point {
+	if after(a, b) {
+		a, b = b, a
+	}
 	if s.y {
 		return crs.Point{X: a.X + (s.limit-a.Y)/(b.Y-a.Y)*(b.X-a.X), Y: s.limit}
 	}
@@ -100,3 +103,6 @@ func (s side) line(l []crs.Point) (out [][]crs.Point) {
 	}
 	return out
 }
+
+// after puts places in an order, by y and x.
+func after(a, b crs.Point) bool { return a.Y > b.Y || a.Y == b.Y && a.X > b.X }

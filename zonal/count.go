@@ -1,0 +1,300 @@
+package zonal
+
+import (
+	"context"
+	"math"
+	"runtime"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/footprint"
+)
+
+// zonesAtOnce is how many zones are worked on together, and keptAtOnce how many pixels
+// they may have where the values of all are kept.
+const (
+	zonesAtOnce = 1 << 12
+	keptAtOnce  = 1 << 24
+)
+
+// usualBins is how many bins there are when nobody says it.
+const usualBins = 10
+
+// maxBins is the most bins.
+const maxBins = 1 << 16
+
+// Count counts a coverage inside each of several zones, which were placed in a grid
+// that it has. Results are in the order of the zones. The same question has the same
+// answer to the last digit, whatever the number of workers. Errors are those of
+// [ValueCount]; that of a zone is a [*ZoneError].
+func Count(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]Result, error) {
+	c, err := newCount(cov, z, q)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Result, 0, z.Len())
+	for from := 0; from < z.Len(); {
+		to := c.batch(from)
+		some, err := c.count(ctx, from, to)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+		from = to
+	}
+	return out, nil
+}
+
+// count is one call of Count.
+type count struct {
+	cov     coverage.Coverage
+	d       coverage.Description
+	z       *Zones
+	q       Query
+	bands   []int
+	plans   []*tallyPlan
+	ground  *ground // nil: no areas
+	workers int
+	read    int64 // pixels so far
+}
+
+func newCount(cov coverage.Coverage, z *Zones, q Query) (*count, error) {
+	c := &count{cov: cov, d: cov.Describe(), z: z, q: q, workers: q.Workers}
+	if c.workers <= 0 {
+		c.workers = runtime.GOMAXPROCS(0)
+	}
+	if !z.Fits(c.d) {
+		return nil, rasterbase.Errorf(rasterbase.Invalid, "the zones were placed in another grid than that of %s", c.d.Name).
+			WithHint("place them in its own")
+	}
+	unit, err := c.area()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.chooseBands(); err != nil {
+		return nil, err
+	}
+	for _, b := range c.bands {
+		p := &tallyPlan{
+			band: b, kind: c.d.Bands[b].PixelType, rankOrdered: c.d.Datatype == rasterbase.RankOrdered, group: c.group(),
+			classes: q.Classes, bins: q.Bins, low: math.NaN(), high: math.NaN(), stats: q.Stats, percentiles: q.Percentiles,
+			unit: unit, fraction: z.rule == footprint.Fraction,
+		}
+		if err := p.check(q); err != nil {
+			return nil, err
+		}
+		p.settle(c.d.Datatype.Discrete())
+		c.plans = append(c.plans, p)
+	}
+	return c, nil
+}
+
+// area prepares areas, if any are asked for.
+func (c *count) area() (unit float64, err error) {
+	if unit, err = c.q.Area.squareMetres(); err != nil || unit == 0 {
+		return unit, err
+	}
+	c.ground, err = newGround(c.z.grid.Grid, c.z.grid.CRS, c.z.to)
+	return unit, err
+}
+
+func (c *count) chooseBands() error {
+	switch {
+	case c.q.Bands != nil:
+		c.bands = c.q.Bands
+	case c.q.Group == NoGroup:
+		for i := range c.d.Bands {
+			c.bands = append(c.bands, i)
+		}
+	default:
+		c.bands = []int{0}
+	}
+	for _, b := range c.bands {
+		if b < 0 || b >= len(c.d.Bands) {
+			return rasterbase.Errorf(rasterbase.Invalid, "%s has no band %d: it has %d", c.d.Name, b+1, len(c.d.Bands)).WithField("bidx")
+		}
+	}
+	return nil
+}
+
+// group is what pixels are counted by.
+func (c *count) group() Group {
+	switch {
+	case c.q.Group != "" && c.q.Group != Auto:
+		return c.q.Group
+	case c.d.Datatype.Discrete():
+		return ByValue
+	}
+	return Histogram
+}
+
+// check looks at what was asked for, and notes the range of bins.
+func (p *tallyPlan) check(q Query) error {
+	switch p.group {
+	case ByValue, NoGroup:
+	case ByClass:
+		if p.classes == nil {
+			return rasterbase.Errorf(rasterbase.Invalid, "there are no classes to count by").WithField("group")
+		}
+	case Histogram:
+		if p.bins == 0 {
+			p.bins = usualBins
+		}
+		if p.bins < 0 || p.bins > maxBins {
+			return rasterbase.Errorf(rasterbase.Invalid, "there cannot be %d bins", p.bins).WithHint("from 1 to %d", maxBins).WithField("bins")
+		}
+		if r := q.Range; r != nil {
+			if !(r[0] < r[1]) || math.IsInf(r[1]-r[0], 0) {
+				return rasterbase.Errorf(rasterbase.Invalid, "%v to %v is no range", r[0], r[1]).WithHint("the lower one is first: range=0,100").WithField("range")
+			}
+			p.low, p.high = r[0], r[1]
+		}
+	default:
+		return rasterbase.Errorf(rasterbase.Invalid, "%.40q is nothing that pixels are counted by", p.group).
+			WithHint("one of auto, value, class, histogram, none").WithField("group")
+	}
+	for _, v := range p.percentiles {
+		if !(v >= 0 && v <= 100) {
+			return rasterbase.Errorf(rasterbase.Invalid, "%v is no percentile", v).WithHint("from 0 to 100").WithField("percentiles")
+		}
+	}
+	return nil
+}
+
+// batch is where a batch of zones ends that begins with one.
+func (c *count) batch(from int) (to int) {
+	to = min(from+zonesAtOnce, c.z.Len())
+	sampled := false
+	for _, p := range c.plans {
+		sampled = sampled || p.sampled
+	}
+	if !sampled {
+		return to
+	}
+	pixels := 0.0
+	for i := from; i < to; i++ {
+		if pixels += c.held(i); pixels > keptAtOnce && i > from {
+			return i
+		}
+	}
+	return to
+}
+
+// held is how many pixels a zone has at most.
+func (c *count) held(zone int) float64 {
+	if c.z.whole[zone] {
+		return float64(c.z.grid.Width) * float64(c.z.grid.Height)
+	}
+	out := 0.0
+	for _, b := range c.z.outlines[zone].Boxes() {
+		w := min(b.MaxX, float64(c.z.grid.Width)) - max(b.MinX, 0)
+		h := min(b.MaxY, float64(c.z.grid.Height)) - max(b.MinY, 0)
+		out += max(0, w) * max(0, h)
+	}
+	return out
+}
+
+// count counts the zones from one to before another.
+func (c *count) count(ctx context.Context, from, to int) ([]Result, error) {
+	if to-from == 1 && c.z.whole[from] {
+		if r, ok := c.stored(); ok {
+			return []Result{r}, nil
+		}
+	}
+	plans, made, err := c.ranges(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	g := newGathering(c, from, to, plans)
+	if made != nil {
+		g.made = made
+	}
+	if err := g.run(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]Result, to-from)
+	for i := range out {
+		outside, known := c.z.outlines[from+i].Outside(c.z.rule)
+		if !known {
+			outside = -1
+		}
+		g.made[i].Level, g.made[i].Outside, g.made[i].Exact = c.z.level, outside, true
+		out[i].Made = g.made[i]
+		for k := range plans {
+			b, err := g.plan(i, k).result(&g.parts[i*len(plans)+k])
+			if err != nil {
+				return nil, &ZoneError{from + i, err}
+			}
+			if b.Statistics != nil && b.Statistics.QuantileError > 0 {
+				out[i].Made.Exact = false
+			}
+			out[i].Bands = append(out[i].Bands, b)
+		}
+	}
+	return out, nil
+}
+
+// ranges gives the plans of each zone's bands. Where pixels go in bins that nobody said
+// the range of, that is first found for each zone by a pass of its own.
+func (c *count) ranges(ctx context.Context, from, to int) (plans [][]*tallyPlan, made []Made, err error) {
+	plans = make([][]*tallyPlan, len(c.plans))
+	first := make([]*tallyPlan, len(c.plans))
+	needed := false
+	for k, p := range c.plans {
+		plans[k] = []*tallyPlan{p}
+		first[k] = &tallyPlan{band: p.band, kind: p.kind, group: NoGroup, fraction: p.fraction}
+		needed = needed || p.ranged() || p.sampled && c.manyKept(from, to)
+	}
+	if !needed {
+		return plans, nil, nil
+	}
+	before := make([][]*tallyPlan, len(first))
+	for k, p := range first {
+		before[k] = []*tallyPlan{p}
+	}
+	g := newGathering(c, from, to, before)
+	if err := g.run(ctx); err != nil {
+		return nil, nil, err
+	}
+	for k, p := range c.plans {
+		plans[k] = make([]*tallyPlan, to-from)
+		for i := range plans[k] {
+			own, m := *p, g.parts[i*len(plans)+k].moments
+			if math.IsNaN(own.low) && m.n > 0 {
+				if own.low, own.high = m.min, m.max; own.binned {
+					own.low, own.high = opened(m.min, m.max)
+				}
+			}
+			plans[k][i] = &own
+		}
+	}
+	return plans, g.made, nil
+}
+
+// manyKept reports whether a zone may have too many pixels for all values to be kept.
+func (c *count) manyKept(from, to int) bool {
+	for i := from; i < to; i++ {
+		if c.held(i) > mostKept {
+			return true
+		}
+	}
+	return false
+}
+
+// stored answers a histogram of the whole coverage from the one that it keeps.
+func (c *count) stored() (Result, bool) {
+	if len(c.plans) != 1 || c.z.level != coverage.BaseLevel || c.ground != nil || c.q.Range != nil || c.q.Bins != 0 {
+		return Result{}, false
+	}
+	p, band := c.plans[0], c.d.Bands[c.plans[0].band]
+	h := band.Histogram
+	if !p.binned || p.stats != 0 || len(h.Bins) == 0 || band.Count == 0 {
+		return Result{}, false
+	}
+	out := BandResult{Band: p.band, Group: Histogram, Valid: float64(band.Count)}
+	out.Nodata = float64(c.d.Grid.Width)*float64(c.d.Grid.Height) - out.Valid
+	for k, n := range h.Bins {
+		out.Counts = append(out.Counts, Row{Low: edgeOf(k, h.Min, h.Max, len(h.Bins)), High: edgeOf(k+1, h.Min, h.Max, len(h.Bins)), Count: float64(n)})
+	}
+	return Result{Bands: []BandResult{out}, Made: Made{Level: c.z.level, Exact: true}}, true
+}
