@@ -18,6 +18,7 @@ import (
 	"github.com/paulmach/orb"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/geometry"
 	"github.com/rasterbase/rasterbase/render"
 )
 
@@ -183,7 +184,7 @@ func (x *exportRequest) readArea() error {
 		return nil
 	}
 	var err error
-	if x.area, x.areaSRID, err = readGeometry(geom); err != nil {
+	if x.area, x.areaSRID, err = geometry.ReadAreas(geom); err != nil {
 		return err
 	}
 	if srid != "" {

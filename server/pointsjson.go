@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"strings"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/crs"
+	"github.com/rasterbase/rasterbase/geometry"
 )
 
 // feature is a feature of GeoJSON whose geometry is a point, several, or null.
@@ -127,12 +127,8 @@ func sridOf(raw json.RawMessage) (int, error) {
 		return 0, badPoints("crs has no name")
 	}
 	name := named.Properties.Name
-	if m := crsName.FindStringSubmatch(name); m != nil {
-		n, _ := strconv.Atoi(m[1]) // nine digits at most
-		return n, nil
-	}
-	if strings.HasSuffix(strings.ToUpper(name), "CRS84") {
-		return 4326, nil
+	if srid, ok := geometry.SRIDOf(name); ok {
+		return srid, nil
 	}
 	return 0, badPoints("its crs %.60q is not known: write EPSG:3857", name)
 }

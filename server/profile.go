@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
+	"github.com/rasterbase/rasterbase/geometry"
 	"github.com/rasterbase/rasterbase/store"
 )
 
@@ -130,93 +130,33 @@ func profileParameters(w http.ResponseWriter, r *http.Request) (url.Values, erro
 // readTrack reads a line as WKT, EWKT or GeoJSON.
 func readTrack(text string) (t track, err error) {
 	text = strings.TrimSpace(text)
-	switch {
-	case text == "":
+	if text == "" {
 		return t, rasterbase.Errorf(rasterbase.Invalid, "there is no line").WithHint(lineForms).WithField("line")
-	case text[0] == '{':
-		t, err = lineOfJSON([]byte(text), 0)
-	default:
-		t, err = lineOfWKT(text)
 	}
+	g, srid, err := geometry.Read(text)
 	if e, ok := asError(err); ok {
-		return t, rasterbase.Errorf(rasterbase.Invalid, "the line cannot be read: %s", strings.TrimPrefix(e.Message, "the geometry cannot be read: ")).
-			WithHint(lineForms).WithField("line")
+		return t, badLine("%s", strings.TrimPrefix(e.Message, "the geometry cannot be read: "))
 	}
+	for {
+		all, ok := g.(orb.Collection) // of one feature
+		if !ok || len(all) != 1 {
+			break
+		}
+		g = all[0]
+	}
+	line, ok := g.(orb.LineString)
+	if all, several := g.(orb.Collection); several {
+		return t, badLine("it has %d geometries, and one is the line", len(all))
+	}
+	if err == nil && !ok {
+		return t, badLine("it is a %s and no LineString", g.GeoJSONType())
+	}
+	t = track{line: line, srid: srid, said: srid != 0}
 	if t.srid == 0 {
 		t.srid = 4326
 	}
 	if err == nil && len(t.line) < 2 {
 		return t, rasterbase.Errorf(rasterbase.Invalid, "a line needs two places, not %d", len(t.line)).WithHint(lineForms).WithField("line")
-	}
-	return t, err
-}
-
-func lineOfWKT(text string) (t track, err error) {
-	p := &wkt{text: text}
-	if prefix, _, ok := strings.Cut(text, ";"); ok {
-		digits, named := strings.CutPrefix(strings.ToUpper(prefix), "SRID=")
-		if t.srid, err = readSRID(strings.TrimSpace(digits)); err != nil || !named || t.srid == 0 {
-			return t, badGeometry("%.40q names no srid", prefix)
-		}
-		t.said, p.at = true, len(prefix)+1
-	}
-	switch kind := p.word(); kind {
-	case "LINESTRING", "LINESTRINGZ", "LINESTRINGM", "LINESTRINGZM":
-	default:
-		return t, badGeometry("it is a %.40q and no LINESTRING", kind)
-	}
-	err = p.list(true, func() error {
-		point, err := p.point()
-		t.line = append(t.line, point)
-		return err
-	})
-	if err != nil {
-		return t, err
-	}
-	if p.space(); p.at < len(p.text) {
-		return t, p.wrong("the end")
-	}
-	return t, nil
-}
-
-// lineOfJSON reads a LineString, or a Feature or a collection with one.
-func lineOfJSON(b []byte, depth int) (t track, err error) {
-	var doc struct {
-		Type        string            `json:"type"`
-		Coordinates json.RawMessage   `json:"coordinates"`
-		Geometry    json.RawMessage   `json:"geometry"`
-		Features    []json.RawMessage `json:"features"`
-		CRS         json.RawMessage   `json:"crs"`
-	}
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return t, badGeometry("%v", err)
-	}
-	switch {
-	case depth > 2:
-		return t, badGeometry("features stand in one another")
-	case doc.Type == "LineString":
-		var all [][]float64
-		if err := json.Unmarshal(doc.Coordinates, &all); err != nil {
-			return t, badGeometry("the coordinates are not lists of numbers")
-		}
-		for _, c := range all {
-			if len(c) < 2 {
-				return t, badGeometry("a position has two numbers")
-			}
-			t.line = append(t.line, orb.Point{c[0], c[1]})
-		}
-	case doc.Type == "Feature" && len(doc.Geometry) > 0:
-		t, err = lineOfJSON(doc.Geometry, depth+1)
-	case doc.Type == "FeatureCollection" && len(doc.Features) == 1:
-		t, err = lineOfJSON(doc.Features[0], depth+1)
-	case doc.Type == "FeatureCollection":
-		return t, badGeometry("it has %d features, and one is the line", len(doc.Features))
-	default:
-		return t, badGeometry("it is a %.40q and no LineString", doc.Type)
-	}
-	if err == nil && len(doc.CRS) > 0 && string(doc.CRS) != "null" {
-		t.srid, err = sridOf(doc.CRS)
-		t.said = true
 	}
 	return t, err
 }
@@ -270,4 +210,8 @@ func writeProfileCSV(out *outgoing, o *looked, points []coverage.ProfilePoint) e
 		out.text(fmt.Sprintf("%s,%s,%s,%s\n", formatNumber(p.Distance), formatNumber(p.Place.X), formatNumber(p.Place.Y), value))
 	}
 	return nil
+}
+
+func badLine(format string, args ...any) error {
+	return rasterbase.Errorf(rasterbase.Invalid, "the line cannot be read: "+format, args...).WithHint(lineForms).WithField("line")
 }

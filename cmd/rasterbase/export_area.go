@@ -1,16 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/encoding/wkt"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/geometry"
 )
 
 // exportArea is the part that is exported; without a geometry it is everything.
@@ -82,106 +81,6 @@ func readArea(text string) (g orb.Geometry, srid int, err error) {
 		}
 		text = string(b)
 	}
-	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
-	if strings.HasPrefix(text, "{") {
-		var polygons orb.MultiPolygon
-		if polygons, err = readGeoJSON([]byte(text), 0); err == nil {
-			g = polygons
-		}
-	} else {
-		if prefix, rest, ok := strings.Cut(text, ";"); ok && strings.HasPrefix(strings.ToUpper(prefix), "SRID=") {
-			if srid, err = strconv.Atoi(prefix[len("SRID="):]); err == nil {
-				text = rest
-			}
-		}
-		if err == nil {
-			g, err = wkt.Unmarshal(text)
-		}
-	}
-	switch g.(type) {
-	case orb.Polygon, orb.MultiPolygon:
-	default:
-		if err == nil {
-			err = fmt.Errorf("it is no polygon")
-		}
-	}
-	if err != nil {
-		return nil, 0, rasterbase.Errorf(rasterbase.Invalid, "the area cannot be read: %w", err).
-			WithHint("give WKT such as POLYGON((0 0, 1 0, 1 1, 0 0)), or a file with it or with GeoJSON").WithField("geom")
-	}
-	return g, srid, nil
-}
-
-// geoJSON is what of a GeoJSON object tells polygons (RFC 7946).
-type geoJSON struct {
-	Type        string
-	Coordinates json.RawMessage
-	Geometry    json.RawMessage
-	Geometries  []json.RawMessage
-	Features    []json.RawMessage
-}
-
-// readGeoJSON gives all polygons of a GeoJSON object.
-func readGeoJSON(b []byte, depth int) (out orb.MultiPolygon, err error) {
-	var o geoJSON
-	if err := json.Unmarshal(b, &o); err != nil {
-		return nil, err
-	}
-	if depth > 8 {
-		return nil, fmt.Errorf("its collections are nested too deep")
-	}
-	var parts []json.RawMessage
-	switch o.Type {
-	case "Polygon":
-		var p orb.Polygon
-		err = json.Unmarshal(o.Coordinates, (*positions)(&p))
-		return orb.MultiPolygon{p}, err
-	case "MultiPolygon":
-		var all []positions
-		err = json.Unmarshal(o.Coordinates, &all)
-		for _, p := range all {
-			out = append(out, orb.Polygon(p))
-		}
-		return out, err
-	case "Feature":
-		parts = []json.RawMessage{o.Geometry}
-	case "FeatureCollection":
-		parts = o.Features
-	case "GeometryCollection":
-		parts = o.Geometries
-	default:
-		return nil, fmt.Errorf("a %.40q of GeoJSON has no area", o.Type)
-	}
-	for _, part := range parts {
-		p, err := readGeoJSON(part, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, p...)
-	}
-	if len(out) == 0 && depth == 0 {
-		return nil, fmt.Errorf("it has no polygon")
-	}
-	return out, nil
-}
-
-// positions are the rings of a polygon in GeoJSON, whose places can have a height.
-type positions orb.Polygon
-
-func (p *positions) UnmarshalJSON(b []byte) error {
-	var rings [][][]float64
-	if err := json.Unmarshal(b, &rings); err != nil {
-		return err
-	}
-	for _, r := range rings {
-		ring := make(orb.Ring, len(r))
-		for i, at := range r {
-			if len(at) < 2 {
-				return fmt.Errorf("a place has %d coordinates", len(at))
-			}
-			ring[i] = orb.Point{at[0], at[1]}
-		}
-		*p = append(*p, ring)
-	}
-	return nil
+	g, srid, err = geometry.ReadAreas(text)
+	return g, srid, err
 }

@@ -1,7 +1,8 @@
-package server
+package geometry_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/geometry"
 )
 
 func TestGeometriesInAllForms(t *testing.T) {
@@ -31,7 +33,7 @@ func TestGeometriesInAllForms(t *testing.T) {
 		`{"type":"MultiPolygon","coordinates":[[[[0,0],[4,0],[4,4],[0,0]]]],"crs":{"type":"name","properties":{"name":"urn:ogc:def:crs:EPSG::25832"}}}`: {orb.MultiPolygon{square}, 25832},
 		`{"type":"FeatureCollection","features":[{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,0],[4,0],[4,4],[0,0]]]}}]}`:          {orb.Collection{square}, 0},
 	} {
-		g, srid, err := readGeometry(text)
+		g, srid, err := geometry.ReadAreas(text)
 		if err != nil || srid != want.srid || !orb.Equal(g, want.g) {
 			t.Errorf("%s: %v %d %v", text, g, srid, err)
 		}
@@ -47,13 +49,13 @@ func TestGeometriesThatCannotBeRead(t *testing.T) {
 		`{"type":"Point","coordinates":[1,2]}`, `{"type":"Polygon","coordinates":[[[0,0],[4,0],[4,4],[0,0]]],"crs":{"properties":{"name":"moon"}}}`,
 		strings.Repeat(`{"type":"Feature","geometry":`, 100000),
 	} {
-		if _, _, err := readGeometry(text); rasterbase.CodeOf(err) != rasterbase.Invalid {
+		if _, _, err := geometry.ReadAreas(text); rasterbase.CodeOf(err) != rasterbase.Invalid {
 			t.Errorf("%.60s: %v", text, err)
-		} else if e, _ := asError(err); e.Field != "geom" || e.Hint == "" {
+		} else if e, _ := errors.AsType[*rasterbase.Error](err); e.Field != "geom" || e.Hint == "" {
 			t.Errorf("%.60s: %+v", text, e)
 		}
 	}
-	_, _, err := readGeometry("POLYGON((0 0,4 0;4 4,0 0))")
+	_, _, err := geometry.ReadAreas("POLYGON((0 0,4 0;4 4,0 0))")
 	if err == nil || !strings.Contains(err.Error(), "character 17") {
 		t.Errorf("%v", err)
 	}
@@ -76,7 +78,7 @@ func TestWKTAndGeoJSONSayTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, text := range []string{"POLYGON((" + strings.Join(texts, ",") + "))", string(asJSON)} {
-			g, srid, err := readGeometry(text)
+			g, srid, err := geometry.ReadAreas(text)
 			if err != nil || srid != 0 || !orb.Equal(g, orb.Polygon{ring}) {
 				t.Errorf("%s: %v %d %v", text, g, srid, err)
 			}
@@ -85,7 +87,7 @@ func TestWKTAndGeoJSONSayTheSame(t *testing.T) {
 }
 
 // What is read has closed and finite rings, whatever was written.
-func FuzzReadGeometry(f *testing.F) {
+func FuzzReadAreas(f *testing.F) {
 	for _, seed := range []string{
 		"SRID=4326;POLYGON Z((0 0 1,4 0 1,4 4 1,0 0 1))", "MULTIPOLYGON(((0 0,4 0,4 4,0 0)))", "GEOMETRYCOLLECTION(POLYGON EMPTY)",
 		`{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,0],[4,0],[4,4],[0,0]]]}}`,
@@ -114,7 +116,7 @@ func FuzzReadGeometry(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		g, srid, err := readGeometry(text)
+		g, srid, err := geometry.ReadAreas(text)
 		switch {
 		case err != nil && rasterbase.CodeOf(err) != rasterbase.Invalid:
 			t.Errorf("%v", err)
