@@ -30,7 +30,9 @@ func (p *tallyPlan) result(t *part) (BandResult, error) {
 		if !p.fraction {
 			out.Unclassed = math.Round(out.Unclassed)
 		}
-		out.Unclassed = max(0, out.Unclassed)
+		if out.Unclassed < 1e-9*t.valid { // what rounding leaves of none
+			out.Unclassed = 0
+		}
 	}
 	if p.stats != 0 {
 		out.Statistics = p.statistics(t)

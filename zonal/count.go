@@ -32,6 +32,9 @@ func Count(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]Res
 	if err != nil {
 		return nil, err
 	}
+	if err := c.afford(ctx); err != nil {
+		return nil, err
+	}
 	out := make([]Result, 0, z.Len())
 	for from := 0; from < z.Len(); {
 		to := c.batch(from)
@@ -56,6 +59,7 @@ type count struct {
 	ground  *ground // nil: no areas
 	workers int
 	read    int64 // pixels so far
+	done    int64 // tiles so far
 }
 
 func newCount(cov coverage.Coverage, z *Zones, q Query) (*count, error) {
@@ -182,10 +186,13 @@ func (c *count) batch(from int) (to int) {
 
 // held is how many pixels a zone has at most.
 func (c *count) held(zone int) float64 {
-	if c.z.whole[zone] {
-		return float64(c.z.grid.Width) * float64(c.z.grid.Height)
-	}
 	out := 0.0
+	if c.z.whole[zone] {
+		for _, r := range c.wholeTiles() {
+			out += float64(r.Width) * float64(r.Height) * float64(c.z.grid.TileSize) * float64(c.z.grid.TileSize)
+		}
+		return out
+	}
 	for _, b := range c.z.outlines[zone].Boxes() {
 		w := min(b.MaxX, float64(c.z.grid.Width)) - max(b.MinX, 0)
 		h := min(b.MaxY, float64(c.z.grid.Height)) - max(b.MinY, 0)
@@ -196,10 +203,9 @@ func (c *count) held(zone int) float64 {
 
 // count counts the zones from one to before another.
 func (c *count) count(ctx context.Context, from, to int) ([]Result, error) {
-	if to-from == 1 && c.z.whole[from] {
-		if r, ok := c.stored(); ok {
-			return []Result{r}, nil
-		}
+	if to-from == 1 && c.keeps(from) {
+		r, err := c.kept(ctx, from)
+		return []Result{r}, err
 	}
 	plans, made, err := c.ranges(ctx, from, to)
 	if err != nil {
@@ -214,45 +220,51 @@ func (c *count) count(ctx context.Context, from, to int) ([]Result, error) {
 	}
 	out := make([]Result, to-from)
 	for i := range out {
-		outside, known := c.z.outlines[from+i].Outside(c.z.rule)
-		if !known {
-			outside = -1
-		}
-		g.made[i].Level, g.made[i].Outside, g.made[i].Exact = c.z.level, outside, true
-		out[i].Made = g.made[i]
-		for k := range plans {
-			b, err := g.plan(i, k).result(&g.parts[i*len(plans)+k])
-			if err != nil {
-				return nil, &ZoneError{from + i, err}
-			}
-			if b.Statistics != nil && b.Statistics.QuantileError > 0 {
-				out[i].Made.Exact = false
-			}
-			out[i].Bands = append(out[i].Bands, b)
+		if out[i], err = g.result(i); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// result is the answer for a zone.
+func (g *gathering) result(zone int) (out Result, err error) {
+	g.settleWhole(zone)
+	out.Made = g.madeOf(zone)
+	for k := range g.plans {
+		b, err := g.plan(zone, k).result(&g.parts[zone*len(g.plans)+k])
+		if err != nil {
+			return Result{}, &ZoneError{g.from + zone, err}
+		}
+		if b.Statistics != nil && b.Statistics.QuantileError > 0 {
+			out.Made.Exact = false
+		}
+		out.Bands = append(out.Bands, b)
+	}
+	return out, nil
+}
+
+// madeOf says how the answer for a zone was made.
+func (g *gathering) madeOf(zone int) Made {
+	out := g.made[zone]
+	out.Level, out.Outside, out.Exact = g.z.level, -1, true
+	if outside, known := g.outline(zone).Outside(g.z.rule); known {
+		out.Outside = outside
+	}
+	return out
 }
 
 // ranges gives the plans of each zone's bands. Where pixels go in bins that nobody said
 // the range of, that is first found for each zone by a pass of its own.
 func (c *count) ranges(ctx context.Context, from, to int) (plans [][]*tallyPlan, made []Made, err error) {
 	plans = make([][]*tallyPlan, len(c.plans))
-	first := make([]*tallyPlan, len(c.plans))
-	needed := false
 	for k, p := range c.plans {
 		plans[k] = []*tallyPlan{p}
-		first[k] = &tallyPlan{band: p.band, kind: p.kind, group: NoGroup, fraction: p.fraction}
-		needed = needed || p.ranged() || p.sampled && c.manyKept(from, to)
 	}
-	if !needed {
+	if !c.needsRanges(from, to) {
 		return plans, nil, nil
 	}
-	before := make([][]*tallyPlan, len(first))
-	for k, p := range first {
-		before[k] = []*tallyPlan{p}
-	}
-	g := newGathering(c, from, to, before)
+	g := c.rangeGathering(from, to)
 	if err := g.run(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -271,6 +283,27 @@ func (c *count) ranges(ctx context.Context, from, to int) (plans [][]*tallyPlan,
 	return plans, g.made, nil
 }
 
+// needsRanges reports whether it must be found first from where to where values go.
+func (c *count) needsRanges(from, to int) bool {
+	for _, p := range c.plans {
+		if p.ranged() || p.sampled && c.manyKept(from, to) {
+			return true
+		}
+	}
+	return false
+}
+
+// rangeGathering is the pass that finds from where to where values go.
+func (c *count) rangeGathering(from, to int) *gathering {
+	plans := make([][]*tallyPlan, len(c.plans))
+	for k, p := range c.plans {
+		plans[k] = []*tallyPlan{{band: p.band, kind: p.kind, group: NoGroup, fraction: p.fraction}}
+	}
+	g := newGathering(c, from, to, plans)
+	g.areas = nil
+	return g
+}
+
 // manyKept reports whether a zone may have too many pixels for all values to be kept.
 func (c *count) manyKept(from, to int) bool {
 	for i := from; i < to; i++ {
@@ -279,22 +312,4 @@ func (c *count) manyKept(from, to int) bool {
 		}
 	}
 	return false
-}
-
-// stored answers a histogram of the whole coverage from the one that it keeps.
-func (c *count) stored() (Result, bool) {
-	if len(c.plans) != 1 || c.z.level != coverage.BaseLevel || c.ground != nil || c.q.Range != nil || c.q.Bins != 0 {
-		return Result{}, false
-	}
-	p, band := c.plans[0], c.d.Bands[c.plans[0].band]
-	h := band.Histogram
-	if !p.binned || p.stats != 0 || len(h.Bins) == 0 || band.Count == 0 {
-		return Result{}, false
-	}
-	out := BandResult{Band: p.band, Group: Histogram, Valid: float64(band.Count)}
-	out.Nodata = float64(c.d.Grid.Width)*float64(c.d.Grid.Height) - out.Valid
-	for k, n := range h.Bins {
-		out.Counts = append(out.Counts, Row{Low: edgeOf(k, h.Min, h.Max, len(h.Bins)), High: edgeOf(k+1, h.Min, h.Max, len(h.Bins)), Count: float64(n)})
-	}
-	return Result{Bands: []BandResult{out}, Made: Made{Level: c.z.level, Exact: true}}, true
 }

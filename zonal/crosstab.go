@@ -61,12 +61,7 @@ func (c *count) crossTab(ctx context.Context, from, to int) ([]Table, error) {
 		if out[i], err = s.result(); err != nil {
 			return nil, &ZoneError{from + i, err}
 		}
-		outside, known := g.outline(i).Outside(c.z.rule)
-		if !known {
-			outside = -1
-		}
-		out[i].Made = g.made[i]
-		out[i].Made.Level, out[i].Made.Outside, out[i].Made.Exact = c.z.level, outside, true
+		out[i].Made = g.madeOf(i)
 	}
 	return out, nil
 }
@@ -82,9 +77,9 @@ type pairCounter struct {
 func (p *pairCounter) tile(ctx context.Context, t *tileWork, r *raster.Raster) (func() error, error) {
 	g := p.g
 	var ground areas
-	if g.ground != nil {
+	if g.areas != nil {
 		var err error
-		if ground, err = g.ground.of(ctx, t.rect); err != nil {
+		if ground, err = g.areas.of(ctx, t.rect); err != nil {
 			return nil, err
 		}
 	}

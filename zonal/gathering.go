@@ -20,6 +20,9 @@ type gathering struct {
 	plans       [][]*tallyPlan // of each band: one for all zones, or one for each
 	parts       []part         // zone by zone, band by band
 	made        []Made
+	areas       *ground                            // nil: none are gathered
+	pagesRead   int                                // pages of summaries so far
+	lastPage    []int                              // of each zone, the last of them that was read for it
 	top         int                                // the depth at which one page has all cells
 	pages       []map[coverage.TileAddress]*page   // that are to be looked at, by depth
 	tiles       map[coverage.TileAddress]*tileWork // that are to be read
@@ -56,7 +59,7 @@ type zoneUse struct {
 func newGathering(c *count, from, to int, plans [][]*tallyPlan) *gathering {
 	return &gathering{
 		count: c, from: from, zones: to - from, plans: plans, parts: make([]part, (to-from)*len(plans)),
-		made: make([]Made, to-from), tiles: map[coverage.TileAddress]*tileWork{},
+		made: make([]Made, to-from), lastPage: make([]int, to-from), areas: c.ground, tiles: map[coverage.TileAddress]*tileWork{},
 	}
 }
 
@@ -80,21 +83,27 @@ func (g *gathering) join(zone, band int, o *part) error {
 	return nil
 }
 
-// run gathers all.
-func (g *gathering) run(ctx context.Context) error {
+// summarize gathers what the summaries know, and gives the tiles that are still to be
+// read.
+func (g *gathering) summarize(ctx context.Context) ([]*tileWork, error) {
 	summaries, err := g.findTop(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := g.sort(ctx, summaries); err != nil {
-		return err
+		return nil, err
 	}
 	for depth := g.top; depth >= 0 && summaries; depth-- {
 		if err := g.lookAt(ctx, depth); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	tiles, err := g.toRead()
+	return g.toRead()
+}
+
+// run gathers all.
+func (g *gathering) run(ctx context.Context) error {
+	tiles, err := g.summarize(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,9 +155,9 @@ func (g *gathering) askWhole(p store.SummaryPage) {
 }
 
 // tilesAcross is how many cells of a depth the level has in each direction.
-func (g *gathering) tilesAcross(depth int) (width, height int) {
-	ts := g.z.grid.TileSize
-	width, height = (g.z.grid.Width+ts-1)/ts, (g.z.grid.Height+ts-1)/ts
+func (c *count) tilesAcross(depth int) (width, height int) {
+	ts := c.z.grid.TileSize
+	width, height = (c.z.grid.Width+ts-1)/ts, (c.z.grid.Height+ts-1)/ts
 	for range depth {
 		width, height = above(width), above(height)
 	}
@@ -165,7 +174,13 @@ func (g *gathering) sort(ctx context.Context, summaries bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if summaries && g.z.whole[g.from+zone] {
+		if g.z.whole[g.from+zone] {
+			if summaries {
+				continue
+			}
+			if err := g.readWhole(zone); err != nil {
+				return err
+			}
 			continue
 		}
 		inside := tilesOf(g.outline(zone), g.z.rule, func(x, y int) {
@@ -190,6 +205,9 @@ func (g *gathering) sort(ctx context.Context, summaries bool) error {
 					}
 					for x := s.from; x < s.to; x++ {
 						g.read(x, row, zoneUse{zone, true}, false)
+					}
+					if err := g.affordable(); err != nil {
+						return err
 					}
 				}
 			}
@@ -240,7 +258,8 @@ func (g *gathering) rect(depth, x, y int) raster.Rect {
 	return raster.Rect{X: x * side, Y: y * side, Width: min(side, g.z.grid.Width-x*side), Height: min(side, g.z.grid.Height-y*side)}
 }
 
-// affordable fails when more pixels are to be read than may be.
+// affordable fails when more pixels are to be read than may be, those with them that
+// this call of Count has read or will have.
 func (g *gathering) affordable() error {
 	if g.q.MaxPixels <= 0 {
 		return nil

@@ -124,13 +124,7 @@ func finiteArea(v float64) float64 {
 // rowsOf gives the areas where they are the same along rows. They fall from the
 // equator to the poles, so that the largest and the smallest are known.
 func (g *ground) rowsOf(r raster.Rect) areas {
-	first, last := float64(r.Y), float64(r.Y+r.Height-1)
-	equator := math.Round(-g.grid.OriginY/g.grid.ScaleY - 0.5) // of pixels, that whose middle is nearest
-	if math.IsNaN(equator) {
-		equator = first
-	}
-	top, bottom, most := g.rows(first), g.rows(last), g.rows(max(first, min(last, equator)))
-	if middle := g.rows((first + last) / 2); most-min(top, bottom) <= uniformWithin*middle {
+	if least, middle, most := g.extremes(r); most-least <= uniformWithin*middle {
 		return areas{uniform: middle}
 	}
 	out := areas{rows: make([]float64, r.Height)}
@@ -138,4 +132,31 @@ func (g *ground) rowsOf(r raster.Rect) areas {
 		out.rows[i] = g.rows(float64(r.Y + i))
 	}
 	return out
+}
+
+// extremes gives the least, the middle and the greatest area of a rectangle of rows.
+func (g *ground) extremes(r raster.Rect) (least, middle, most float64) {
+	first, last := float64(r.Y), float64(r.Y+r.Height-1)
+	equator := math.Round(-g.grid.OriginY/g.grid.ScaleY - 0.5) // of pixels, that whose middle is nearest
+	if math.IsNaN(equator) {
+		equator = first
+	}
+	return min(g.rows(first), g.rows(last)), g.rows((first + last) / 2), g.rows(max(first, min(last, equator)))
+}
+
+// uniform gives the area that [ground.of] gives to all pixels of a rectangle, or tells
+// that they differ too much. It costs the same for rectangles of any size.
+func (g *ground) uniform(ctx context.Context, r raster.Rect) (area float64, ok bool, err error) {
+	if r.Width <= 0 || r.Height <= 0 {
+		return 0, true, ctx.Err()
+	}
+	if g.rows != nil {
+		least, middle, most := g.extremes(r)
+		return middle, most-least <= uniformWithin*middle, ctx.Err()
+	}
+	a, err := g.nine(ctx, r)
+	if err != nil {
+		return 0, false, fmt.Errorf("finding the ground area of pixels: %w", err)
+	}
+	return a[4], spread(a) <= uniformWithin*a[4], nil
 }

@@ -29,9 +29,7 @@ const (
 
 // sampled gives the areas of a rectangle from those of some of its pixels.
 func (g *ground) sampled(ctx context.Context, r raster.Rect) (areas, error) {
-	cols := []float64{0, float64(r.Width-1) / 2, float64(r.Width - 1)}
-	rows := []float64{0, float64(r.Height-1) / 2, float64(r.Height - 1)}
-	a, err := g.lattice(ctx, r, cols, rows)
+	a, err := g.nine(ctx, r)
 	if err != nil {
 		return areas{}, err
 	}
@@ -45,10 +43,15 @@ func (g *ground) sampled(ctx context.Context, r raster.Rect) (areas, error) {
 	if alike {
 		// A rectangle of the one column in the middle, which need not be a whole one.
 		out := areas{rows: make([]float64, r.Height)}
-		return out, g.shifted(cols[1]).fill(ctx, raster.Rect{X: r.X, Y: r.Y, Width: 1, Height: r.Height}, out.rows, 1)
+		return out, g.shifted(float64(r.Width-1)/2).fill(ctx, raster.Rect{X: r.X, Y: r.Y, Width: 1, Height: r.Height}, out.rows, 1)
 	}
 	out := areas{pixels: make([]float64, r.Width*r.Height)}
 	return out, g.fill(ctx, r, out.pixels, r.Width)
+}
+
+// nine gives the areas of nine pixels of a rectangle, the fifth in the middle.
+func (g *ground) nine(ctx context.Context, r raster.Rect) ([]float64, error) {
+	return g.lattice(ctx, r, []float64{0, float64(r.Width-1) / 2, float64(r.Width - 1)}, []float64{0, float64(r.Height-1) / 2, float64(r.Height - 1)})
 }
 
 // spread is how far areas differ: infinitely where a pixel has none.

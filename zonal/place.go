@@ -25,7 +25,8 @@ type Zones struct {
 }
 
 // Place places geometries in the pixels of a level of a coverage; a nil one is the
-// whole level. A coverage without base tiles is counted by the pixels of its max zoom.
+// whole coverage, which at a zoom has the tiles that its bounds touch. A coverage
+// without base tiles is counted by the pixels of its max zoom.
 //
 // An error of one geometry is a [*ZoneError]. Codes are those of [ValueCount].
 func Place(ctx context.Context, d coverage.Description, p Placement, geometries []orb.Geometry) (*Zones, error) {

@@ -76,12 +76,12 @@ func (g *gathering) answer(ctx context.Context, depth int, asked *page, known *s
 			summaries[placeIn(c.X, c.Y)] = &c.Summary
 		}
 	}
-	last := -1 // the zone that the page was read for
-	read := func(zone int) {
-		if zone != last {
+	g.pagesRead++
+	read := func(zone int) { // counts the page once for each zone
+		if g.lastPage[zone] != g.pagesRead {
+			g.lastPage[zone] = g.pagesRead
 			g.made[zone].SummaryPages++
 		}
-		last = zone
 	}
 	for _, s := range asked.inside {
 		read(s.zone)
@@ -107,12 +107,11 @@ func (g *gathering) inside(ctx context.Context, depth, zone, x, y int, s *raster
 	r := g.rect(depth, x, y)
 	pixels := float64(r.Width) * float64(r.Height)
 	area, uniform := 0.0, true
-	if s != nil && g.ground != nil {
-		a, err := g.ground.of(ctx, r)
-		if err != nil {
+	if s != nil && g.areas != nil {
+		var err error
+		if area, uniform, err = g.areas.uniform(ctx, r); err != nil {
 			return err
 		}
-		area, uniform = a.uniform, a.rows == nil && a.pixels == nil
 	}
 	if s != nil && (!uniform || g.mustRead(zone, s)) {
 		g.descend(depth, zone, x, y, s)
@@ -179,13 +178,12 @@ func (g *gathering) edge(ctx context.Context, e zoneTile, s *rasterbase.Summary)
 	for _, b := range g.bands {
 		alike = alike && (s == nil || s.Bands[b].Min == s.Bands[b].Max)
 	}
-	var a areas
-	if alike && s != nil && g.ground != nil {
+	area := 0.0
+	if alike && s != nil && g.areas != nil {
 		var err error
-		if a, err = g.ground.of(ctx, r); err != nil {
+		if area, alike, err = g.areas.uniform(ctx, r); err != nil {
 			return err
 		}
-		alike = a.rows == nil && a.pixels == nil
 	}
 	if !alike {
 		g.read(e.x, e.y, zoneUse{e.zone, false}, complete)
@@ -204,7 +202,7 @@ func (g *gathering) edge(ctx context.Context, e zoneTile, s *rasterbase.Summary)
 		p := g.plan(e.zone, k)
 		found := part{nodata: pixels}
 		if s != nil {
-			found = p.ofConstant(s.Bands[p.band].Min, pixels, a.uniform)
+			found = p.ofConstant(s.Bands[p.band].Min, pixels, area)
 		}
 		if err := g.join(e.zone, k, &found); err != nil {
 			return err

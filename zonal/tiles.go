@@ -32,7 +32,7 @@ func (c *count) readTiles(ctx context.Context, tiles []*tileWork, bands []int, n
 	}
 	each := c.tilesEach(bands)
 	counters := make([]tileCounter, c.workers)
-	done, planned := int64(0), int64(len(tiles))
+	planned := c.done + int64(len(tiles))
 	for len(tiles) > 0 {
 		some := tiles[:min(len(tiles), each*roundsAtOnce*c.workers)]
 		tiles = tiles[len(some):]
@@ -65,8 +65,8 @@ func (c *count) readTiles(ctx context.Context, tiles []*tileWork, bands []int, n
 				return err
 			}
 		}
-		if done += int64(len(some)); c.q.Progress != nil {
-			c.q.Progress(done, planned)
+		if c.done += int64(len(some)); c.q.Progress != nil {
+			c.q.Progress(c.done, planned)
 		}
 	}
 	return nil
@@ -137,9 +137,9 @@ func newPartCounter(g *gathering) *partCounter {
 func (p *partCounter) tile(ctx context.Context, t *tileWork, r *raster.Raster) (func() error, error) {
 	g := p.g
 	var a areas
-	if g.ground != nil {
+	if g.areas != nil {
 		var err error
-		if a, err = g.ground.of(ctx, t.rect); err != nil {
+		if a, err = g.areas.of(ctx, t.rect); err != nil {
 			return nil, err
 		}
 	}
