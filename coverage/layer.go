@@ -100,6 +100,9 @@ func (c *Layer) Summaries(ctx context.Context, q SummaryQuery) ([]store.SummaryP
 		return nil, rasterbase.Errorf(rasterbase.Unsupported, "layer %d (%s) has no base tiles, and so no summaries of them", c.layer.ID, c.layer.Name).
 			WithHint("those of zoom %d, its max zoom, are there", c.rev.MaxZoom)
 	}
+	if b := q.Pages; b != nil && (b.MaxX < b.MinX || b.MaxY < b.MinY) {
+		return nil, nil
+	}
 	var pages []store.SummaryPage
 	err := c.st.Catalog().View(ctx, func(tx store.Tx) error {
 		pages = nil

@@ -118,24 +118,40 @@ func (g *gathering) findTop(ctx context.Context) (bool, error) {
 	for w, h := width, height; w > store.PageSize || h > store.PageSize; top++ {
 		w, h = above(w), above(h)
 	}
-	for g.top = top; ; g.top-- {
-		pages, err := g.cov.Summaries(ctx, coverage.SummaryQuery{Level: g.z.level, Depth: g.top})
+	if _, err := g.cov.Summaries(ctx, coverage.SummaryQuery{Level: g.z.level, Pages: &noPages}); err != nil {
 		if rasterbase.CodeOf(err) == rasterbase.Unsupported {
 			return false, nil
 		}
+		return false, err
+	}
+	if g.z.level == coverage.BaseLevel { // whose summaries go up to there
+		g.setTop(top)
+		g.askWhole(store.SummaryPage{})
+		return true, nil
+	}
+	for ; ; top-- {
+		pages, err := g.cov.Summaries(ctx, coverage.SummaryQuery{Level: g.z.level, Depth: top})
 		if err != nil {
 			return false, err
 		}
-		if len(pages) > 0 || g.top == 0 {
-			g.pages = make([]map[coverage.TileAddress]*page, g.top+1)
-			for i := range g.pages {
-				g.pages[i] = map[coverage.TileAddress]*page{}
-			}
+		if len(pages) > 0 || top == 0 {
+			g.setTop(top)
 			for _, p := range pages {
 				g.askWhole(p)
 			}
 			return true, nil
 		}
+	}
+}
+
+// noPages is a box without pages.
+var noPages = store.PageBox{MinX: 1, MinY: 1}
+
+func (g *gathering) setTop(depth int) {
+	g.top = depth
+	g.pages = make([]map[coverage.TileAddress]*page, depth+1)
+	for i := range g.pages {
+		g.pages[i] = map[coverage.TileAddress]*page{}
 	}
 }
 
