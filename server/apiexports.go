@@ -28,7 +28,8 @@ func (s *Server) exportOperations(a *api) {
 	}, s.apiListExports)
 	register(a, operation{
 		id: "create-export", method: http.MethodPost, path: "/exports", tag: tagExports, summary: "Make an export in the background",
-		detail: "The parameters are those of /export. The layers are named by their ids from then on. " +
+		detail: "The parameters are those of /export, and with format csv, ndjson or json those of /valuecount, /statistics and /crosstab. " +
+			"The layers are named by their ids from then on. " +
 			"The right to read each of them is needed now, and when the file is fetched.",
 		access: member, most: maxExportBody, answers: map[int]response{202: made}, errors: []int{404, 507},
 		example: exportBody{Layers: "a=land-cover", Format: "cog", BBox: textOrList(`[-180, -80, 180, 80]`)},
@@ -69,12 +70,13 @@ func (t *textOrList) UnmarshalJSON(b []byte) error {
 // MarshalJSON writes the text.
 func (t textOrList) MarshalJSON() ([]byte, error) { return json.RawMessage(t).MarshalJSON() }
 
-// exportBody is what is asked for. Its members are the parameters of /export.
+// exportBody is what is asked for. Its members are the parameters of /export, and of
+// counts.
 type exportBody struct {
 	Layers      string     `json:"layers" doc:"a=1, or names of several layers and bands: a=1,b:2=4, where bands count from 0"`
 	Formula     string     `json:"formula,omitempty" doc:"In these names"`
 	Grid        string     `json:"grid,omitempty" doc:"The name whose own pixels are exported where no zoom is given"`
-	Format      string     `json:"format,omitempty" enum:"zip,tif,cog,mbtiles,pmtiles" doc:"zip where it is not given"`
+	Format      string     `json:"format,omitempty" enum:"zip,tif,cog,mbtiles,pmtiles,csv,ndjson,json" doc:"zip where it is not given; csv, ndjson and json hold counts"`
 	BBox        textOrList `json:"bbox,omitempty" doc:"west,south,east,north in degrees"`
 	Geom        textOrList `json:"geom,omitempty" doc:"A polygon as GeoJSON, WKT or EWKT"`
 	SRID        int        `json:"srid,omitempty" minimum:"1" doc:"CRS of geom; 4326 where it does not say"`
@@ -85,6 +87,19 @@ type exportBody struct {
 	TileFormat  string     `json:"tile_format,omitempty" enum:"png,jpg,webp"`
 	FileName    string     `json:"filename,omitempty"`
 	Description string     `json:"description,omitempty" doc:"For README.txt, and of a tile set"`
+
+	Count       string     `json:"count,omitempty" enum:"valuecount,statistics,crosstab" doc:"Of csv, ndjson and json: what is counted; valuecount where it is not given"`
+	Zones       textOrList `json:"zones,omitempty" doc:"GeoJSON with many features, each of which is counted by itself"`
+	ID          string     `json:"id,omitempty" doc:"The property that names zones"`
+	Coverage    string     `json:"coverage,omitempty" enum:"center,touched,fraction" doc:"Which pixels are counted"`
+	AllTouched  bool       `json:"all_touched,omitempty"`
+	Densify     *bool      `json:"densify,omitempty" doc:"false: edges are straight in the layer's CRS"`
+	Group       string     `json:"group,omitempty" enum:"auto,value,legend,semantics,histogram,none"`
+	Bins        int        `json:"bins,omitempty" minimum:"1"`
+	Range       textOrList `json:"range,omitempty" doc:"min,max of bins"`
+	Area        string     `json:"area,omitempty" enum:"m2,ha,km2,acres"`
+	Stats       textOrList `json:"stats,omitempty" doc:"Statistics, or all"`
+	Percentiles textOrList `json:"percentiles,omitempty" doc:"From 0 to 100"`
 
 	Legend            textOrList `json:"legend,omitempty" doc:"Id or title"`
 	Store             string     `json:"store,omitempty" enum:"session,database"`

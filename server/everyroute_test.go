@@ -62,7 +62,8 @@ func newUneven(t *testing.T) *uneven {
 	update(t, u.st, func(ctx context.Context, tx store.Tx) error { return tx.Legends().Create(ctx, u.legend) })
 	u.s = newServer(t, server.Config{
 		Store: u.st, Parser: ingest.New(ingest.Config{Store: u.st, Opener: opener, WorkDir: t.TempDir()}), WorkDir: t.TempDir(),
-		Auth: hidingAuth{roleAuth{auth.New(u.st.Catalog(), auth.Options{})}, &u.hidden},
+		Auth:            hidingAuth{roleAuth{auth.New(u.st.Catalog(), auth.Options{})}, &u.hidden},
+		ExportsPerOwner: 100,
 	})
 	t.Cleanup(u.s.Close)
 	return u
@@ -201,8 +202,36 @@ var layerRoutes = map[string][]layerRoute{
 		{path: "/export?layers=a={layer},c=cover&formula=a/c&grid=a", status: 200, check: has("PK", "README.txt")},
 		{path: "/export?layers=a={layer}&format=mbtiles&minzoom=8&maxzoom=9", status: 200, check: has("SQLite format 3")},
 	},
-	"POST /export":         {{path: "/export", body: `{"layers":"a={layer}","format":"tif"}`, status: 200, check: isTIFF}},
-	"POST /api/v1/exports": {{path: "/api/v1/exports", body: `{"layers":"a={layer}","format":"tif"}`, role: "viewer", status: 202}},
+	"GET /layers/{layer}/valuecount": {
+		{path: "/layers/{layer}/valuecount?group=value", status: 200, check: has(`{"value":10,"count":`, `{"value":20,"count":`, `"slug":"heights"`)},
+		{path: "/layers/{layer}/valuecount?group=legend&bbox=9.01,50.4,9.15,50.5", status: 200, check: has("Products 10", "Products 20")},
+		{path: "/layers/{id}/valuecount?zoom=9&f=csv&area=ha", status: 200, check: has("zone,layer", "\n,product-")},
+	},
+	"POST /layers/{layer}/valuecount": {
+		{path: "/layers/{layer}/valuecount", body: `{"type":"Polygon","coordinates":[[[9.01,50.4],[9.15,50.4],[9.1,50.5],[9.01,50.4]]]}`, status: 200, check: has(`"counts":[{`)},
+	},
+	"GET /valuecount": {
+		{path: "/valuecount?layers=a={layer}&formula=a/10&group=value", status: 200, check: has(`{"value":1,"count":`, `{"value":2,"count":`)},
+		{path: "/valuecount?layers=a={layer},c=cover&group=value", status: 200, check: has(`"a":{`, `"c":{`)},
+	},
+	"POST /valuecount": {{path: "/valuecount", body: `{"layers":"a={layer},c=cover","formula":"a/c","grid":"c","group":"value"}`, status: 200, check: has(`{"value":10,"count":`)}},
+	"GET /layers/{layer}/statistics": {
+		{path: "/layers/{layer}/statistics", status: 200, check: has(`"b1":{`, `"max":20`, `"percentile_98":20`, `"histogram":[[`)},
+		{path: "/layers/{layer}/statistics?stats=mean&bbox=9.12,50.4,9.15,50.5", status: 200, check: has(`"mean":20`)},
+	},
+	"POST /layers/{layer}/statistics": {
+		{path: "/layers/{layer}/statistics", body: `{"type":"Feature","properties":{"name":"x"},"geometry":{"type":"Point","coordinates":[9.05,50.45]}}`, status: 200, check: has(`"statistics":{"b1":`, `"mean":10`, `"name":"x"`)},
+	},
+	"GET /statistics":  {{path: "/statistics?layers=a={layer}&formula=a*2&stats=max", status: 200, check: has(`"max":40`)}},
+	"POST /statistics": {{path: "/statistics", body: `{"layers":"a={layer}","stats":["min","max"],"percentiles":[50]}`, status: 200, check: has(`"max":20`, `"percentile_50"`)}},
+	// Products are continuous: what is looked at is the rights.
+	"GET /crosstab":  {{path: "/crosstab?layers=a={layer},c=cover", status: 400, check: isExplained("discrete")}},
+	"POST /crosstab": {{path: "/crosstab", body: `{"layers":"a={layer},c=cover"}`, status: 400, check: isExplained("discrete")}},
+	"POST /export":   {{path: "/export", body: `{"layers":"a={layer}","format":"tif"}`, status: 200, check: isTIFF}},
+	"POST /api/v1/exports": {
+		{path: "/api/v1/exports", body: `{"layers":"a={layer}","format":"tif"}`, role: "viewer", status: 202},
+		{path: "/api/v1/exports", body: `{"layers":"a={layer}","format":"csv","group":"value"}`, role: "viewer", status: 202},
+	},
 
 	"GET /legend":          {{path: "/legend?layer={layer}", status: 200, check: has("#1B7837")}},
 	"GET /legend.png":      {{path: "/legend.png?layer={layer}", status: 200}},

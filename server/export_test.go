@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Patterns are those of all routes.
 func (s *Server) Patterns() []string { return s.patterns }
@@ -45,3 +48,9 @@ func Parameters() []string {
 
 // LookEvery sets how often a layer that is followed is read.
 func (s *Server) LookEvery(d time.Duration) { s.watches.pace.poll = d }
+
+// CountParameters are those of counts, but for what other routes tell of.
+func CountParameters() []string {
+	hidden := []string{"format", "filename", "description", "layers", "formula", "unscale", "grid", "p", "count", "categorical"}
+	return slices.DeleteFunc(slices.Clone(countNames), func(name string) bool { return slices.Contains(hidden, name) })
+}

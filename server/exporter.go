@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,11 +104,7 @@ func (x *Exporter) update(ctx context.Context, id rasterbase.ExportID, change fu
 
 // work makes the file and keeps it.
 func (x *Exporter) work(ctx context.Context, e *rasterbase.Export, address string) error {
-	var params url.Values
-	if err := json.Unmarshal(e.Request, &params); err != nil {
-		return fmt.Errorf("read the request of export %d: %w", e.ID, err)
-	}
-	q, err := x.s.readExport(params)
+	q, err := x.requestOf(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -121,7 +116,7 @@ func (x *Exporter) work(ctx context.Context, e *rasterbase.Export, address strin
 	defer cancel(nil)
 	var done atomic.Int64
 	end := x.follow(ctx, e.ID, p.planned, &done, cancel)
-	source, size, err := x.makeAndKeep(ctx, p, done.Store)
+	source, size, err := x.makeAndKeep(ctx, p, e.Source, done.Store)
 	end() // nobody else writes to the record now
 	if err == nil {
 		return x.finish(ctx, e.ID, p, size, source)
@@ -132,13 +127,14 @@ func (x *Exporter) work(ctx context.Context, e *rasterbase.Export, address strin
 	return err
 }
 
-// makeAndKeep makes the file and puts it into a source.
-func (x *Exporter) makeAndKeep(ctx context.Context, p *exportPlan, progress func(int64)) (source string, size int64, err error) {
+// makeAndKeep makes the file and puts it into a source: the one that has the zones of
+// counts, or a new one.
+func (x *Exporter) makeAndKeep(ctx context.Context, p *exportPlan, into string, progress func(int64)) (source string, size int64, err error) {
 	f, err := x.make(ctx, p, 0, progress)
 	if err != nil {
 		return "", 0, err
 	}
-	source, err = x.keep(ctx, p.name, f)
+	source, err = x.keep(ctx, p.name, f, into)
 	if e := f.close(); e != nil {
 		x.s.c.Log.WarnContext(ctx, "a temporary folder of an export stays", "error", e)
 	}
@@ -184,21 +180,25 @@ func (x *Exporter) follow(ctx context.Context, id rasterbase.ExportID, planned i
 	return sync.OnceFunc(func() { close(stop); running.Wait() })
 }
 
-// keep puts the file into a source of its own.
-func (x *Exporter) keep(ctx context.Context, name string, f *exportFile) (source string, err error) {
+// keep puts the file into a source, or into one of its own where none is given.
+func (x *Exporter) keep(ctx context.Context, name string, f *exportFile, into string) (source string, err error) {
 	if err := x.s.room(f.size); err != nil {
 		return "", err
 	}
 	sources := x.s.c.Store.Sources()
-	if source, err = sources.Create(ctx); err != nil {
-		return "", fmt.Errorf("keep an export: %w", err)
+	if source = into; source == "" {
+		if source, err = sources.Create(ctx); err != nil {
+			return "", fmt.Errorf("keep an export: %w", err)
+		}
 	}
 	size, err := sources.Put(ctx, source, name, f.read())
 	if err == nil && size != f.size {
 		err = fmt.Errorf("%d of %d bytes were kept", size, f.size)
 	}
 	if err != nil {
-		x.discard(ctx, source)
+		if into == "" { // the zones are needed by the next attempt
+			x.discard(ctx, source)
+		}
 		return "", fmt.Errorf("keep an export: %w", err)
 	}
 	return source, nil

@@ -88,6 +88,7 @@ type exportPlan struct {
 	lines    export.Legend
 	file     *export.Plan  // of values; nil: a tile set
 	tiles    *tileset.Plan // nil: values
+	counts   *countPlan    // nil: pixels
 	pixels   int64         // to be made
 	planned  int64         // of pixels or tiles
 	bytes    int64         // of the disk, about
@@ -120,6 +121,9 @@ func (x *Exporter) plan(ctx context.Context, o exportOrder) (*exportPlan, error)
 	}
 	p.private = p.private || o.hidden || o.params.Has("store")
 	p.name = export.FileName(cmp.Or(o.filename, p.ownName()), o.ext)
+	if o.count != nil {
+		return p, x.planCounts(ctx, p)
+	}
 	if o.tiles {
 		return p, x.planTiles(ctx, p)
 	}
@@ -128,8 +132,13 @@ func (x *Exporter) plan(ctx context.Context, o exportOrder) (*exportPlan, error)
 
 // ownName is a name for a file that gets none.
 func (p *exportPlan) ownName() string {
-	if p.single() {
+	switch {
+	case p.single() && p.count != nil:
+		return p.read[0].Slug + "-" + string(p.count.kind)
+	case p.single():
 		return p.read[0].Slug
+	case p.count != nil:
+		return string(p.count.kind)
 	}
 	return "algebra_export"
 }
@@ -320,9 +329,12 @@ func (x *Exporter) make(ctx context.Context, p *exportPlan, workers int, progres
 		return nil, fmt.Errorf("make a temporary folder for an export: %w", err)
 	}
 	var f *exportFile
-	if p.tiles != nil {
+	switch {
+	case p.counts != nil:
+		f, err = x.makeCounts(ctx, p, dir.Path, x.countLimitsOf(p, workers, progress))
+	case p.tiles != nil:
 		f, err = x.makeTiles(ctx, p, dir.Path, workers, progress)
-	} else {
+	default:
 		f, err = x.makeValues(ctx, p, export.Options{TempDir: dir.Path, Workers: workers, Progress: progress, Recompress: x.s.c.Recompress})
 	}
 	if err != nil {

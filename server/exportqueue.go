@@ -20,13 +20,17 @@ const (
 
 // queueExport makes the record and its job in one transaction.
 func (s *Server) queueExport(ctx context.Context, p *exportPlan) (e *rasterbase.Export, err error) {
-	request, err := json.Marshal(p.params)
+	request, err := json.Marshal(p.kept())
 	if err != nil {
 		return nil, fmt.Errorf("write the request of an export: %w", err)
 	}
 	if len(request) > maxExportRequest {
 		return nil, rasterbase.Errorf(rasterbase.TooLarge, "the request is too long for an export in the background").
-			WithHint("at most %d bytes are kept: give the polygon fewer vertices, or its bbox", maxExportRequest).WithField("geom")
+			WithHint("at most %d bytes are kept: give the polygon fewer vertices, or its bbox; counts take it as zones", maxExportRequest).WithField("geom")
+	}
+	source, err := s.keepZones(ctx, p)
+	if err != nil {
+		return nil, err
 	}
 	err = s.c.Store.Catalog().Update(ctx, func(tx store.Tx) error {
 		kept, busy, err := s.settleAll(ctx, tx, p.owner)
@@ -41,7 +45,7 @@ func (s *Server) queueExport(ctx context.Context, p *exportPlan) (e *rasterbase.
 			return rasterbase.Errorf(rasterbase.TooMany, "%d exports of yours wait or are being made", busy).
 				WithHint("ask again when one of them has ended, or delete one")
 		}
-		e = &rasterbase.Export{Owner: p.owner, Request: request, Layers: p.layers, Status: rasterbase.Queued, Planned: p.planned}
+		e = &rasterbase.Export{Owner: p.owner, Request: request, Layers: p.layers, Status: rasterbase.Queued, Planned: p.planned, Source: source}
 		if err := tx.Exports().Create(ctx, e); err != nil {
 			return err
 		}
@@ -52,6 +56,9 @@ func (s *Server) queueExport(ctx context.Context, p *exportPlan) (e *rasterbase.
 		group := exportGroup(e.ID)
 		return tx.Jobs().Enqueue(ctx, &store.Job{Kind: ExportKind, Args: args, Group: group, UniqueKey: group})
 	})
+	if err != nil && source != "" {
+		s.dropZones(ctx, source)
+	}
 	return e, err
 }
 

@@ -26,6 +26,7 @@ import (
 type exportForm struct {
 	media, ext string
 	tiles      bool // of drawn tiles, not of values
+	counts     bool // of counts, not of pixels
 }
 
 // exportForms are the values of format.
@@ -35,6 +36,9 @@ var exportForms = map[string]exportForm{
 	"cog":     {media: "image/tiff; application=geotiff; profile=cloud-optimized", ext: ".tif"},
 	"mbtiles": {media: "application/vnd.sqlite3", ext: ".mbtiles", tiles: true},
 	"pmtiles": {media: "application/vnd.pmtiles", ext: ".pmtiles", tiles: true},
+	"csv":     {media: csvMedia, ext: ".csv", counts: true},
+	"ndjson":  {media: "application/x-ndjson", ext: ".ndjson", counts: true},
+	"json":    {media: "application/json", ext: ".json", counts: true},
 }
 
 // exportNames are the parameters of exports that pictures do not have.
@@ -71,6 +75,7 @@ type exportRequest struct {
 	filename, description  string
 	picture                render.Format // of tile sets
 	colors                 url.Values    // parameters of pictures
+	count                  *countRequest // of a file of counts; nil: of pixels
 }
 
 // readExport reads the parameters of an export. Names that nothing reads are
@@ -78,6 +83,10 @@ type exportRequest struct {
 // this file are refused.
 func (s *Server) readExport(q url.Values) (*exportRequest, error) {
 	x := &exportRequest{params: url.Values{}, colors: url.Values{}, format: "zip", picture: render.PNG}
+	if format := strings.ToLower(strings.Join(q["format"], "")); exportForms[format].counts {
+		x.format, x.exportForm = format, exportForms[format]
+		return x, x.readCounts(s, q)
+	}
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		values := slices.DeleteFunc(slices.Clone(q[name]), func(v string) bool { return v == "" })
 		if name == "alpha" && len(values) == 0 {
@@ -122,7 +131,7 @@ func (x *exportRequest) readForm() error {
 	}
 	var ok bool
 	if x.exportForm, ok = exportForms[x.format]; !ok {
-		return blame(invalid("there are no exports of that format", x.format, "one of zip, tif, cog, mbtiles and pmtiles"), "format")
+		return blame(invalid("there are no exports of that format", x.format, "one of zip, tif, cog, mbtiles and pmtiles; and of counts csv, ndjson and json"), "format")
 	}
 	if t := x.params.Get("tile_format"); t != "" {
 		f, err := render.ParseFormat(t)

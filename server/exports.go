@@ -107,6 +107,9 @@ func (p *exportPlan) work() int64 {
 
 // inRequest refuses what takes too long for one request.
 func (s *Server) inRequest(p *exportPlan) error {
+	if p.count != nil {
+		return s.inRequestCount(p.count)
+	}
 	most := s.c.ExportRequestPixels
 	if most == 0 {
 		most = DefaultRequestPixels

@@ -38,6 +38,16 @@ var overFormulas = map[string]overFormula{
 	"POST /pixel":                       {path: "/pixel?layers=q={layer}&srid=3857", body: `{"type":"Point","coordinates":[{at}]}`, status: 200, contains: `10`},
 	"GET /profile":                      {path: "/profile?layers=q={layer}&points=2&srid=3857&line=LINESTRING({wkt})", status: 200, contains: `"value":10`},
 	"POST /profile":                     {path: "/profile?layers=q={layer}&points=2&srid=3857", body: `{"type":"LineString","coordinates":[[{at}],[{at2}]]}`, status: 200, contains: `"value":10`},
+	"GET /layers/{layer}/valuecount":    {path: "/layers/{layer}/valuecount?group=value", status: 200, contains: `"value":10`},
+	"POST /layers/{layer}/valuecount":   {path: "/layers/{layer}/valuecount?srid=3857", body: `{"type":"Point","coordinates":[{at}]}`, status: 200, contains: `"count":1`},
+	"GET /valuecount":                   {path: "/valuecount?layers=q={layer}&formula=q*2&group=value", status: 200, contains: `"value":20`},
+	"POST /valuecount":                  {path: "/valuecount", body: `{"layers":"q={layer}","group":"value"}`, status: 200, contains: `"value":10`},
+	"GET /layers/{layer}/statistics":    {path: "/layers/{layer}/statistics", status: 200, contains: `"min":10`},
+	"POST /layers/{layer}/statistics":   {path: "/layers/{layer}/statistics?srid=3857", body: `{"type":"Point","coordinates":[{at}]}`, status: 200, contains: `"mean":10`},
+	"GET /statistics":                   {path: "/statistics?layers=q={layer}&formula=q/2&stats=min", status: 200, contains: `"min":5`},
+	"POST /statistics":                  {path: "/statistics", body: `{"layers":"q={layer}","formula":"q","stats":"min"}`, status: 200, contains: `"min":10`},
+	"GET /crosstab":                     {path: "/crosstab?layers=q={layer},r={layer}", status: 400, contains: "discrete"},
+	"POST /crosstab":                    {path: "/crosstab", body: `{"layers":"q={layer},r={layer}"}`, status: 400, contains: "discrete"},
 	"GET /export":                       {path: "/export?layers=q={layer}&format=tif", status: 200, contains: "II*"},
 	"POST /export":                      {path: "/export", body: `{"layers":"q={layer}","formula":"q/2","format":"cog"}`, status: 200, contains: "LAYOUT=IFDS_BEFORE_DATA"},
 	"POST /api/v1/exports":              {path: "/api/v1/exports", body: `{"layers":"q={layer}"}`, role: "viewer", status: 202, contains: "queued"},
@@ -58,7 +68,7 @@ var overFormulas = map[string]overFormula{
 
 // takesLayers are routes that take layers in their query or body, beside those that
 // have one in their path.
-var takesLayers = []string{"/algebra", "/pixel", "/profile", "/export", "/legend", "GET /layers", "/api/v1/layers", "POST /api/v1/exports", "from-layer"}
+var takesLayers = []string{"/valuecount", "/statistics", "/crosstab", "/algebra", "/pixel", "/profile", "/export", "/legend", "GET /layers", "/api/v1/layers", "POST /api/v1/exports", "from-layer"}
 
 // noLayers are routes that the words of takesLayers fit and that take none.
 var noLayers = []string{"GET /api/v1/legends", "POST /api/v1/legends", "GET /api/v1/legends/{legend}", "PUT /api/v1/legends/{legend}",

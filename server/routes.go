@@ -54,6 +54,9 @@ func (s *Server) routes() *http.ServeMux {
 	} {
 		handle(pattern, h)
 	}
+	for pattern, h := range s.countRoutes() {
+		handle(pattern, h)
+	}
 	for pattern, h := range s.uploadRoutes() {
 		handle(pattern, h)
 	}

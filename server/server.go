@@ -145,6 +145,17 @@ type Config struct {
 	// [DefaultMaxPoints].
 	MaxPoints int
 
+	// CountMaxPixels is how many pixels may be read for counts and statistics in a
+	// request, and a hundred times as many in the background; 0:
+	// [DefaultCountMaxPixels]. Pixels that summaries know are not read.
+	CountMaxPixels int64
+	// CountMaxVertices is how many vertices a geometry may have in which pixels are
+	// counted; 0: [DefaultCountMaxVertices].
+	CountMaxVertices int
+	// CountMaxZones is how many zones are counted in a request; more are counted in
+	// the background. 0: [DefaultCountMaxZones].
+	CountMaxZones int
+
 	// Observer is told what the server does, for metrics; nil: nobody.
 	Observer Observer
 	// Metrics answers GET /metrics to those who may manage the server; nil:
@@ -198,8 +209,9 @@ type Server struct {
 
 	uploading uploading
 	drawing   chan struct{} // holds one for each tile that is being drawn
+	counting  chan struct{} // holds one for each count that is worked on
 	admission *admission
-	bodies    *bodyMemory // of POST /pixel
+	bodies    *bodyMemory // of POST /pixel, and of counts
 	previews  atOnce      // that are being made
 	exporting atOnce      // exports that are made in requests
 	sending   atOnce      // their files
@@ -252,6 +264,15 @@ func New(c Config) (*Server, error) {
 	if c.MaxPoints <= 0 {
 		c.MaxPoints = DefaultMaxPoints
 	}
+	if c.CountMaxPixels <= 0 {
+		c.CountMaxPixels = DefaultCountMaxPixels
+	}
+	if c.CountMaxVertices <= 0 {
+		c.CountMaxVertices = DefaultCountMaxVertices
+	}
+	if c.CountMaxZones <= 0 {
+		c.CountMaxZones = DefaultCountMaxZones
+	}
 	if c.CORSOrigins == nil {
 		c.CORSOrigins = []string{"*"}
 	}
@@ -267,6 +288,7 @@ func New(c Config) (*Server, error) {
 		styles:    newLRU[string](styleMemory, styleCost),
 		styleRefs: newLRU[styleRef](styleRefMemory, styleRefCost),
 		drawing:   make(chan struct{}, c.MaxDrawing),
+		counting:  make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
 		admission: newAdmission(c.MaxPerClient),
 		bodies:    newBodyMemory(),
 		previews:  make(atOnce, maxPreviews),

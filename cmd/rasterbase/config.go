@@ -46,6 +46,9 @@ type config struct {
 	ExportRequestPixels int
 	ExportExpiry        int // seconds
 	ExportsPerOwner     int
+	CountMaxPixels      int
+	CountMaxVertices    int
+	CountMaxZones       int
 	WebhookURL          string
 	WebhookSecret       string
 	MetricsAddr         string

@@ -182,6 +182,9 @@ func (s *service) serverConfig(who rasterbase.Auth) server.Config {
 		ExportRequestPixels: int64(conf.ExportRequestPixels),
 		ExportExpiry:        time.Duration(conf.ExportExpiry) * time.Second,
 		ExportsPerOwner:     conf.ExportsPerOwner,
+		CountMaxPixels:      int64(conf.CountMaxPixels),
+		CountMaxVertices:    conf.CountMaxVertices,
+		CountMaxZones:       conf.CountMaxZones,
 		Recompress:          gdal.Recompress,
 	}
 }
