@@ -24,7 +24,9 @@ type Export struct {
 	Planned int64  // pixels or tiles to write; 0 until planned
 	Done    int64  // of Planned
 	// FileName, Size and Source are of the file that was made: Source is its place
-	// in the store's Sources; all are empty until Status is Finished.
+	// in the store's Sources. All are empty until Status is Finished, but for the
+	// Source of counts of many zones: it has these from the beginning, and gets the
+	// file beside them.
 	FileName string
 	Size     int64 // bytes
 	Source   string
