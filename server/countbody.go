@@ -103,7 +103,7 @@ func (a *askedCount) readJSON(b []byte) (url.Values, error) {
 	q, err := valuesOfJSON(b)
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if err == nil && !isCountName(name) {
-			err = rasterbase.Errorf(rasterbase.Invalid, "counts have no parameter %.60q", name).
+			err = rasterbase.Errorf(rasterbase.Invalid, "the body has the member %.60q, and counts have no such parameter", name).
 				WithHint("some of %s; or GeoJSON", strings.Join(countNames[1:], ", ")).WithField(name)
 		}
 	}

@@ -34,6 +34,7 @@ type cli struct {
 	Tile      tileCmd    `cmd:"" help:"Write one map tile as an image."`
 	Pixel     pixelCmd   `cmd:"" help:"Print a layer's value at a place."`
 	Export    exportCmd  `cmd:"" help:"Write the pixels of a layer or a formula to a file."`
+	Count     countCmd   `cmd:"" help:"Count the pixels of layers by value, whole or inside zones, and compute statistics."`
 	Users     usersCmd   `cmd:"" help:"List, add, change and delete users."`
 	Tokens    tokensCmd  `cmd:"" help:"List, make and delete the tokens that users' programs show."`
 	Jobs      jobsCmd    `cmd:"" help:"List and cancel background jobs."`

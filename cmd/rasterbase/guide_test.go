@@ -47,7 +47,7 @@ func TestTheGuideToTheHTTPAPI(t *testing.T) {
 		t.Fatalf("the guide: %v\n%s\n%s", err, &out, &errs)
 	}
 	printed := strings.Split(out.String(), "--- end of a block\n")
-	if len(printed) != len(blocks)+1 || len(blocks) != 15 {
+	if len(printed) != len(blocks)+1 || len(blocks) != 17 {
 		t.Fatalf("%d blocks printed:\n%s", len(blocks), &out)
 	}
 	for i, want := range map[int]string{
@@ -59,8 +59,10 @@ func TestTheGuideToTheHTTPAPI(t *testing.T) {
 		7:  `{"title":"Copy","entries":3}` + "\n[]\n",
 		9:  `"dawn"`,
 		11: `["finished",100,"relief.pmtiles"]`,
-		12: "\"private\"\n\"queued\"\n\"queued\"\n\"cancelled\"\n",
-		14: `"parameter": "source"`,
+		12: "[2494,3046]\n" + `{"count":4782,"area":430.4`,
+		13: "zone,layer,mean,max\nThe lake,elevation,2",
+		14: "\"private\"\n\"queued\"\n\"queued\"\n\"cancelled\"\n",
+		16: `"parameter": "source"`,
 	} {
 		if !strings.Contains(printed[i], want) {
 			t.Errorf("block %d does not print %s:\n%s\n%s", i+1, want, printed[i], blocks[i][1])

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/geometry"
+	"github.com/rasterbase/rasterbase/vector"
+)
+
+// zones are those of the file, the one geometry, or everything.
+func (r *counting) zones(ctx context.Context) (zoneFile, error) {
+	if r.cmd.Zones != "" {
+		return r.openZones(ctx)
+	}
+	if r.cmd.Geom == "" {
+		return &theOne{}, nil
+	}
+	text := r.cmd.Geom
+	if info, err := os.Stat(text); err == nil {
+		if info.Size() > maxGeometry {
+			return nil, rasterbase.Errorf(rasterbase.TooLarge, "%s has %s: that is no file of one geometry", text, humanBytes(info.Size())).
+				WithHint("--zones counts inside each of many").WithField("geom")
+		}
+		b, err := os.ReadFile(text)
+		if err != nil {
+			return nil, err
+		}
+		text = string(b)
+	}
+	g, srid, err := geometry.Read(text)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return &theOne{zone: countZone{geometry: g}, in: rasterbase.CRS{SRID: srid}}, nil
+}
+
+// geoZones are the features of a GeoJSON file, read one by one.
+type geoZones struct {
+	file   *os.File
+	in     *geometry.Features
+	name   string
+	id     string
+	first  *geometry.Feature // that was read to learn the CRS
+	fields []vector.Field
+	read   int64
+}
+
+func (r *counting) openGeoJSON(path string) (zoneFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, rasterbase.Errorf(rasterbase.NotFound, "the zones cannot be read: %w", err).WithField("zones")
+	}
+	z := &geoZones{file: f, in: geometry.NewFeatures(f), name: filepath.Base(path), id: r.cmd.ID}
+	if z.first, err = z.in.Next(); err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.Join(fmt.Errorf("%s: %w", z.name, err), f.Close())
+	}
+	if z.first == nil {
+		return z, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(z.first.Properties)) {
+		z.fields = append(z.fields, vector.Field{Name: name, Type: typeOfProperty(z.first.Properties[name])})
+	}
+	if _, ok := z.first.Properties[z.id]; z.id != "" && !ok {
+		err := rasterbase.Errorf(rasterbase.Invalid, "the zones of %s have no property %.60q", z.name, z.id).
+			WithHint("they have %s", fieldNames(z.fields)).WithField("id")
+		return nil, errors.Join(usageError{err}, f.Close())
+	}
+	return z, nil
+}
+
+func fieldNames(fields []vector.Field) string {
+	var b bytes.Buffer
+	for i, f := range fields {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(f.Name)
+	}
+	if b.Len() == 0 {
+		return "none"
+	}
+	return b.String()
+}
+
+func typeOfProperty(v json.RawMessage) vector.FieldType {
+	switch propertyOf(v).(type) {
+	case float64:
+		return vector.Real
+	case bool:
+		return vector.Boolean
+	}
+	return vector.Text
+}
+
+// propertyOf is a property as a value of a field.
+func propertyOf(raw json.RawMessage) any {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return nil
+	}
+	switch v.(type) {
+	case nil, string, float64, bool:
+		return v
+	}
+	return string(raw)
+}
+
+func (z *geoZones) crs() rasterbase.CRS {
+	if srid := z.in.SRID(); srid != 0 {
+		return rasterbase.CRS{SRID: srid}
+	}
+	return rasterbase.CRS{SRID: 4326} // as RFC 7946 has it
+}
+
+func (z *geoZones) count() int64 { return -1 }
+func (z *geoZones) Close() error { return z.file.Close() }
+
+func (z *geoZones) next(ctx context.Context, n int) (out []countZone, err error) {
+	for len(out) < n {
+		f := z.first
+		if z.first = nil; f == nil {
+			if f, err = z.in.Next(); errors.Is(err, io.EOF) {
+				return out, ctx.Err()
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("zone %d of %s: %w", z.read+1, z.name, err)
+		}
+		z.read++
+		one := countZone{number: z.read, fields: z.fields, geometry: f.Geometry}
+		for _, field := range z.fields {
+			one.values = append(one.values, valueOfType(propertyOf(f.Properties[field.Name]), field.Type))
+		}
+		switch {
+		case z.id != "":
+			one.id = propertyOf(f.Properties[z.id])
+		case f.ID != nil:
+			one.id = propertyOf(f.ID)
+		}
+		if geometry.Vertices(f.Geometry) > 0 {
+			one.wkb = geometry.AppendWKB(nil, f.Geometry)
+		}
+		out = append(out, one)
+	}
+	return out, ctx.Err()
+}
+
+// valueOfType is a value where it is of the type of the field, which the first feature
+// tells; nil else.
+func valueOfType(v any, t vector.FieldType) any {
+	switch v.(type) {
+	case float64:
+		if t == vector.Text {
+			return fmt.Sprint(v)
+		}
+		if t != vector.Real {
+			return nil
+		}
+	case bool:
+		if t == vector.Text {
+			return fmt.Sprint(v)
+		}
+		if t != vector.Boolean {
+			return nil
+		}
+	case string:
+		if t != vector.Text {
+			return nil
+		}
+	}
+	return v
+}
