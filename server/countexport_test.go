@@ -33,7 +33,7 @@ func TestCountsInTheBackground(t *testing.T) {
 	st, work := countable(t), t.TempDir()
 	c := server.Config{Store: st, WorkDir: work, CountMaxZones: 10, CountMaxPixels: 70_000, ExportExpiry: time.Hour}
 	s := newAPI(t, st, nil, c)
-	const many = 1200 // more than are counted at once
+	const many = 600 // more than are counted at once
 	for _, x := range []struct{ body, route, same, media, name string }{
 		{`{"layers":"a=1","format":"csv","id":"name","zones":ZONES}`, "/layers/1/valuecount?f=csv", `{"id":"name","zones":ZONES}`, "text/csv; charset=utf-8", "land-cover-valuecount.csv"},
 		{`{"layers":"a=1","format":"ndjson","zones":ZONES,"group":"legend"}`, "/valuecount?layers=a=1&f=ndjson", `{"zones":ZONES,"group":"legend"}`, "application/x-ndjson", "land-cover-valuecount.ndjson"},
@@ -44,7 +44,7 @@ func TestCountsInTheBackground(t *testing.T) {
 		t.Run(x.body, func(t *testing.T) {
 			zones := someZones(many)
 			e := ordered(t, s, "viewer", strings.Replace(x.body, "ZONES", zones, 1))
-			if strings.Contains(x.body, "ZONES") && (sources(t, st) != 1 || e.Parameters["zones"][0] != "1200 zones") {
+			if strings.Contains(x.body, "ZONES") && (sources(t, st) != 1 || e.Parameters["zones"][0] != "600 zones") {
 				t.Errorf("%d sources, %.200v", sources(t, st), e.Parameters["zones"])
 			}
 			worker(t, st, newExporter(t, c).Handle)

@@ -83,9 +83,9 @@ func countedWell(t *testing.T, h http.Handler, method, path, query, media, body 
 }
 
 func TestNoQuestionForCountsIsAFailureOfOurs(t *testing.T) {
-	questions := 1500
+	questions := 400
 	if testing.Short() {
-		questions = 200
+		questions = 100
 	}
 	log, written := captured()
 	s := newServer(t, server.Config{Store: countable(t), Log: log, CountMaxPixels: 1 << 21})
