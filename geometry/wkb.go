@@ -29,7 +29,10 @@ func ReadWKB(b []byte) (orb.Geometry, error) {
 	if len(r.rest) > 0 {
 		return nil, wrong("%d bytes stand behind it", len(r.rest))
 	}
-	return g, check(g)
+	if err := check(g); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 type wkb struct {
@@ -152,9 +155,13 @@ func (r *wkb) several(kind uint32, depth int) (orb.Geometry, error) {
 		}
 		all = append(all, one)
 	}
-	points, lines, areas := orb.MultiPoint{}, orb.MultiLineString{}, orb.MultiPolygon{}
+	points, lines, areas, nowhere := orb.MultiPoint{}, orb.MultiLineString{}, orb.MultiPolygon{}, 0
 	for _, one := range all {
 		switch one := one.(type) {
+		case orb.Collection: // POINT EMPTY
+			if len(one) == 0 {
+				nowhere++
+			}
 		case orb.Point:
 			points = append(points, one)
 		case orb.LineString:
@@ -164,7 +171,7 @@ func (r *wkb) several(kind uint32, depth int) (orb.Geometry, error) {
 		}
 	}
 	switch {
-	case kind == wkbMultiPoint && len(lines)+len(areas) == 0:
+	case kind == wkbMultiPoint && len(points)+nowhere == n:
 		return points, nil
 	case kind == wkbMultiLine && len(lines) == n:
 		return lines, nil

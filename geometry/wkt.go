@@ -161,10 +161,16 @@ func (p *wkt) points(begins bool) (out []orb.Point, err error) {
 	return out, err
 }
 
-// multiPoint reads places with brackets round each or without.
+// multiPoint reads places with brackets round each or without. Those that are EMPTY
+// are nowhere.
 func (p *wkt) multiPoint() (orb.MultiPoint, error) {
 	out := orb.MultiPoint{}
 	err := p.list(true, func() error {
+		before := p.at
+		if p.word() == "EMPTY" {
+			return nil
+		}
+		p.at = before
 		within := p.take('(')
 		one, err := p.point()
 		out = append(out, one)

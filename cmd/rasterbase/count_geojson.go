@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,8 @@ type geoZones struct {
 	id     string
 	first  *geometry.Feature // that was read to learn the CRS
 	fields []vector.Field
+	srid   int  // that was told up to the first feature, in which zones are placed
+	chosen bool // by a flag
 	read   int64
 }
 
@@ -60,10 +63,11 @@ func (r *counting) openGeoJSON(path string) (zoneFile, error) {
 	if err != nil {
 		return nil, rasterbase.Errorf(rasterbase.NotFound, "the zones cannot be read: %w", err).WithField("zones")
 	}
-	z := &geoZones{file: f, in: geometry.NewFeatures(f), name: filepath.Base(path), id: r.cmd.ID}
+	z := &geoZones{file: f, in: geometry.NewFeatures(f), name: filepath.Base(path), id: r.cmd.ID, chosen: r.cmd.SRID != nil}
 	if z.first, err = z.in.Next(); err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", z.name, err), f.Close())
 	}
+	z.srid = cmp.Or(z.in.SRID(), 4326) // as RFC 7946 has it
 	if z.first == nil {
 		return z, nil
 	}
@@ -116,10 +120,7 @@ func propertyOf(raw json.RawMessage) any {
 }
 
 func (z *geoZones) crs() rasterbase.CRS {
-	if srid := z.in.SRID(); srid != 0 {
-		return rasterbase.CRS{SRID: srid}
-	}
-	return rasterbase.CRS{SRID: 4326} // as RFC 7946 has it
+	return rasterbase.CRS{SRID: z.srid}
 }
 
 func (z *geoZones) count() int64 { return -1 }
@@ -129,7 +130,12 @@ func (z *geoZones) next(ctx context.Context, n int) (out []countZone, err error)
 	for len(out) < n {
 		f := z.first
 		if z.first = nil; f == nil {
-			if f, err = z.in.Next(); errors.Is(err, io.EOF) {
+			f, err = z.in.Next()
+			if said := cmp.Or(z.in.SRID(), 4326); said != z.srid && !z.chosen {
+				return nil, rasterbase.Errorf(rasterbase.Invalid, "%s says behind its first feature that it is in EPSG:%d", z.name, said).
+					WithHint("--srid %d, or write crs before the features", said).WithField("srid")
+			}
+			if errors.Is(err, io.EOF) {
 				return out, ctx.Err()
 			}
 		}

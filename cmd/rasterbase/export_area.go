@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -82,5 +83,9 @@ func readArea(text string) (g orb.Geometry, srid int, err error) {
 		text = string(b)
 	}
 	g, srid, err = geometry.ReadAreas(text)
+	if e, ok := errors.AsType[*rasterbase.Error](err); ok { // files are known here alone
+		named := *e
+		return nil, 0, named.WithHint("give WKT such as POLYGON((0 0, 1 0, 1 1, 0 0)), or a file with it or with GeoJSON")
+	}
 	return g, srid, err
 }
