@@ -52,7 +52,7 @@ func BenchmarkValueCount(b *testing.B) {
 			var text strings.Builder
 			for i := range 201 {
 				sin, cos := math.Sincos(2 * math.Pi * float64(i%200) / 200)
-				d := radius * (0.8 + 0.2*math.Sin(float64(i%200)))
+				d := radius * (0.8 + 0.2*math.Sin(2*math.Pi*float64(i%200)/25))
 				x, y := exactGrid(side, side).World(side/2+0.3+d*cos, side/2+0.3+d*sin)
 				fmt.Fprintf(&text, "%s%v %v", []string{"", ","}[min(i, 1)], x, y)
 			}

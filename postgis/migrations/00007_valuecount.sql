@@ -1,5 +1,6 @@
 -- Value counts and statistics by SQL: valuecount and statistics, at the end. Those
--- before them are their parts.
+-- before them are their parts, and are called with the search path and the settings of
+-- these only.
 
 -- Names are found in our schema and those of the extensions, whatever the caller's
 -- search path is, and before temporary tables of the caller's.
@@ -19,7 +20,7 @@ CREATE FUNCTION counted_level(of_layer bigint, of_band integer,
     OUT tile_size bigint,
     OUT part bigint[],            -- the columns and rows with pixels: from, from, to below, to below
     OUT bounds double precision[] -- west, south, east, north
-) LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $body$
+) LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
 DECLARE
     the record;
     side double precision;
@@ -88,7 +89,7 @@ $body$;
 
 -- The width of the whole world in a CRS whose x goes round it; 0 in others.
 CREATE FUNCTION world_width(of_srid integer) RETURNS double precision
-    LANGUAGE sql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $body$
+    LANGUAGE sql STABLE PARALLEL SAFE AS $body$
     SELECT CASE WHEN of_srid = 3857 THEN 2 * 20037508.342789244::double precision
         WHEN EXISTS (SELECT FROM spatial_ref_sys AS s WHERE s.srid = of_srid AND s.srtext LIKE 'GEOG%PRIMEM["Greenwich"%UNIT["degree"%') THEN 360
         ELSE 0 END
@@ -96,7 +97,7 @@ $body$;
 
 -- The geometry of a caller as a multipolygon with an srid, or an error.
 CREATE FUNCTION counted_zone(geom geometry, level_srid integer) RETURNS geometry
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
 DECLARE
     zone geometry;
     other text;
@@ -120,9 +121,6 @@ BEGIN
 END
 $body$;
 
--- The three that follow stand in other functions as if they were written there, and so
--- have no search path of their own.
-
 -- The place at a fraction of the way.
 CREATE FUNCTION part_way(s double precision, e double precision, f double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $body$ SELECT CASE f WHEN 0 THEN s WHEN 1 THEN e ELSE s + (e - s) * f END $body$;
@@ -137,76 +135,105 @@ CREATE FUNCTION moved_place(sx double precision, sy double precision, from_srid 
     SELECT ST_X(m.p), ST_Y(m.p) FROM (SELECT ST_Transform(ST_SetSRID(ST_MakePoint(sx, sy), from_srid), to_srid) AS p OFFSET 0) AS m
 $body$;
 
--- The edges of a multipolygon in its own CRS. Of one in degrees or in EPSG:3857 only the
--- part near a level is taken, also where that lies whole turns round the world further:
--- the rest need have no place in the level's CRS. What is outside of the box around the
--- level is moved to the border of the box, which leaves every place in the box on the
--- same side of every ring.
+-- The box around a level, with a margin, in the CRS in which the world is so wide: degrees
+-- or EPSG:3857. From low x, low y to high x, high y; without an end in other CRSs.
+CREATE FUNCTION level_reach(bounds double precision[], turn double precision) RETURNS double precision[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
+DECLARE
+    -- Bounds end where web mercator does; a level may go on to the pole.
+    south double precision := CASE WHEN bounds[2] < -85 THEN -90 ELSE greatest(bounds[2] - (bounds[4] - bounds[2]) / 8, -90) END + 1e-8;
+    north double precision := CASE WHEN bounds[4] > 85 THEN 90 ELSE least(bounds[4] + (bounds[4] - bounds[2]) / 8, 90) END - 1e-8;
+    west double precision := bounds[1];
+    east double precision := bounds[3] + CASE WHEN bounds[3] < bounds[1] THEN 360 ELSE 0 END;
+    margin CONSTANT double precision := (east - west) / 8;
+    metres CONSTANT double precision := turn / 360;
+BEGIN
+    IF turn = 0 OR bounds[2] >= bounds[4] THEN
+        RETURN '{-Infinity,-Infinity,Infinity,Infinity}';
+    END IF;
+    IF east - west + 2 * margin < 360 THEN
+        west := west - margin;
+        east := east + margin;
+    ELSE
+        west := -180;
+        east := 180;
+    END IF;
+    IF turn = 360 THEN
+        RETURN ARRAY[west, south, east, north];
+    END IF;
+    RETURN ARRAY[west * metres, degrees(ln(tan(radians(45 + south / 2)))) * metres, east * metres, degrees(ln(tan(radians(45 + north / 2)))) * metres];
+END
+$body$;
+
+-- The edges of a multipolygon, each with the number of its polygon and ring, and n, its
+-- place in the ring.
+CREATE FUNCTION ring_edges(zone geometry) RETURNS TABLE (area integer, ring integer, n integer,
+        x1 double precision, y1 double precision, x2 double precision, y2 double precision)
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $body$
+    SELECT area, ring, n, x, y, next_x, next_y FROM (
+        SELECT area, ring, n, x, y, lead(x) OVER along AS next_x, lead(y) OVER along AS next_y
+        FROM (SELECT p.path[1] AS area, p.path[2] AS ring, p.path[3] AS n, ST_X(p.geom) AS x, ST_Y(p.geom) AS y FROM ST_DumpPoints(zone) AS p) AS v
+        WINDOW along AS (PARTITION BY area, ring ORDER BY n)) AS e
+    WHERE (x, y) <> (next_x, next_y)
+$body$;
+
+-- The edges of a multipolygon in its own CRS. Of one whose x goes round the world the
+-- part in a box around a level is taken, also where that lies whole turns further: the
+-- rest need have no place in the level's CRS. What is outside of the box is moved to its
+-- border, which leaves every place in the box on the same side of every ring.
 --
 -- n is the place of the edge in its ring, and from f and size is that of the piece in
 -- its edge. Edges go the same way in both areas that share one, so that these share all
 -- places on it; back says that the ring goes the other way.
-CREATE FUNCTION zone_pieces(zone geometry, to_srid integer, bounds double precision[])
+CREATE FUNCTION zone_pieces(zone geometry, turn double precision, reach double precision[], first_turn integer, last_turn integer)
     RETURNS TABLE (area integer, ring integer, n integer, back boolean, f double precision, size double precision,
         sx double precision, sy double precision, ex double precision, ey double precision)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
 #variable_conflict use_column
-DECLARE
-    half CONSTANT double precision := 20037508.342789244;
-    turn CONSTANT double precision := world_width(ST_SRID(zone));
-    low double precision[] := '{-Infinity,-Infinity}';
-    high double precision[] := '{Infinity,Infinity}';
-    first_turn integer := 0;
-    last_turn integer := 0;
-    margin double precision;
 BEGIN
-    IF turn > 0 AND ST_SRID(zone) <> to_srid AND bounds[2] < bounds[4] THEN
-        margin := (bounds[4] - bounds[2]) / 8;
-        -- Bounds end where web mercator does; a level may go on to the pole.
-        low[2] := CASE WHEN bounds[2] < -85 THEN -90 ELSE greatest(bounds[2] - margin, -90) END + 1e-8;
-        high[2] := CASE WHEN bounds[4] > 85 THEN 90 ELSE least(bounds[4] + margin, 90) END - 1e-8;
-        low[1] := bounds[1];
-        high[1] := bounds[3] + CASE WHEN bounds[3] < bounds[1] THEN 360 ELSE 0 END;
-        margin := (high[1] - low[1]) / 8;
-        IF high[1] - low[1] + 2 * margin < 360 THEN
-            low[1] := low[1] - margin;
-            high[1] := high[1] + margin;
-        ELSE
-            low[1] := -180;
-            high[1] := 180;
-        END IF;
-        IF turn > 360 THEN
-            low := ARRAY[low[1] / 180 * half, ln(tan(radians(45 + low[2] / 2))) / pi() * half];
-            high := ARRAY[high[1] / 180 * half, ln(tan(radians(45 + high[2] / 2))) / pi() * half];
-        END IF;
-        first_turn := greatest(ceil((low[1] - ST_XMax(zone)) / turn), -4);
-        last_turn := least(floor((high[1] - ST_XMin(zone)) / turn), 4);
-    END IF;
     RETURN QUERY
-    WITH vertices AS (
-        SELECT p.path[1] AS area, p.path[2] AS ring, p.path[3] AS n, ST_X(p.geom) AS x, ST_Y(p.geom) AS y,
-            lead(ST_X(p.geom)) OVER along AS next_x, lead(ST_Y(p.geom)) OVER along AS next_y
-        FROM ST_DumpPoints(zone) AS p WINDOW along AS (PARTITION BY p.path[1], p.path[2] ORDER BY p.path[3])
-    ), edges AS (
-        SELECT area * 16 + k + 4 AS area, ring, n, (next_x, next_y) < (x, y) AS back, x + k * turn AS x, y, next_x + k * turn AS next_x, next_y
-        FROM vertices CROSS JOIN generate_series(first_turn, last_turn) AS k
-        WHERE (x, y) <> (next_x, next_y)
+    WITH edges AS (
+        SELECT area * 16 + k + 4 AS area, ring, n, (x2, y2) < (x1, y1) AS back, x1 + k * turn AS x1, y1, x2 + k * turn AS x2, y2
+        FROM ring_edges(zone) CROSS JOIN generate_series(first_turn, last_turn) AS k
     ), directed AS (
-        SELECT area, ring, n, back, x AS sx, y AS sy, next_x AS ex, next_y AS ey FROM edges WHERE NOT back
-        UNION ALL SELECT area, ring, n, back, next_x, next_y, x, y FROM edges WHERE back
+        SELECT area, ring, n, back, x1 AS sx, y1 AS sy, x2 AS ex, y2 AS ey FROM edges WHERE NOT back
+        UNION ALL SELECT area, ring, n, back, x2, y2, x1, y1 FROM edges WHERE back
     ), pieces AS (
         SELECT area, ring, n, back, at[i] AS f, at[i + 1] - at[i] AS size,
-            least(greatest(part_way(sx, ex, at[i]), low[1]), high[1]) AS sx, least(greatest(part_way(sy, ey, at[i]), low[2]), high[2]) AS sy,
-            least(greatest(part_way(sx, ex, at[i + 1]), low[1]), high[1]) AS ex, least(greatest(part_way(sy, ey, at[i + 1]), low[2]), high[2]) AS ey
+            least(greatest(part_way(sx, ex, at[i]), reach[1]), reach[3]) AS sx, least(greatest(part_way(sy, ey, at[i]), reach[2]), reach[4]) AS sy,
+            least(greatest(part_way(sx, ex, at[i + 1]), reach[1]), reach[3]) AS ex, least(greatest(part_way(sy, ey, at[i + 1]), reach[2]), reach[4]) AS ey
         FROM directed CROSS JOIN LATERAL (SELECT CASE
-            WHEN least(sx, ex) >= low[1] AND greatest(sx, ex) <= high[1] AND least(sy, ey) >= low[2] AND greatest(sy, ey) <= high[2]
+            WHEN least(sx, ex) >= reach[1] AND greatest(sx, ex) <= reach[3] AND least(sy, ey) >= reach[2] AND greatest(sy, ey) <= reach[4]
                 THEN '{0,1}'::double precision[]
-            ELSE ARRAY(SELECT DISTINCT v FROM unnest(ARRAY[0, 1, (low[1] - sx) / nullif(ex - sx, 0), (high[1] - sx) / nullif(ex - sx, 0),
-                (low[2] - sy) / nullif(ey - sy, 0), (high[2] - sy) / nullif(ey - sy, 0)]) AS v WHERE v BETWEEN 0 AND 1 ORDER BY v)
+            ELSE ARRAY(SELECT DISTINCT v FROM unnest(ARRAY[0, 1, (reach[1] - sx) / nullif(ex - sx, 0), (reach[3] - sx) / nullif(ex - sx, 0),
+                (reach[2] - sy) / nullif(ey - sy, 0), (reach[4] - sy) / nullif(ey - sy, 0)]) AS v WHERE v BETWEEN 0 AND 1 ORDER BY v)
             END AS at OFFSET 0) AS cut
         CROSS JOIN LATERAL generate_series(1, cardinality(at) - 1) AS i
     )
     SELECT * FROM pieces WHERE (sx, sy) <> (ex, ey);
+END
+$body$;
+
+-- How far from straight, in pixels of a level, a line across the box of a multipolygon
+-- is at most: from how the lines of a mesh of five by five places in the box bend there.
+CREATE FUNCTION zone_bend(zone geometry, to_srid integer, grid double precision[]) RETURNS double precision
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
+DECLARE
+    mesh geometry := ST_Transform(ST_SetSRID(ST_MakeLine(ARRAY(
+        SELECT ST_MakePoint(ST_XMin(zone) + i * (ST_XMax(zone) - ST_XMin(zone)) / 4, ST_YMin(zone) + j * (ST_YMax(zone) - ST_YMin(zone)) / 4)
+        FROM generate_series(0, 4) AS j, generate_series(0, 4) AS i ORDER BY j, i)), ST_SRID(zone)), to_srid);
+BEGIN
+    RETURN (WITH places AS (
+        SELECT p.path[1] AS n, ST_X(p.geom) * grid[6] - ST_Y(p.geom) * grid[3] AS x, ST_Y(p.geom) * grid[2] - ST_X(p.geom) * grid[5] AS y FROM ST_DumpPoints(mesh) AS p
+    ), bends AS (
+        SELECT (n - 1) % 5 AS i,
+            sqrt((lag(x) OVER across - 2 * x + lead(x) OVER across) ^ 2 + (lag(y) OVER across - 2 * y + lead(y) OVER across) ^ 2) AS across,
+            sqrt((lag(x, 5) OVER across - 2 * x + lead(x, 5) OVER across) ^ 2 + (lag(y, 5) OVER across - 2 * y + lead(y, 5) OVER across) ^ 2) AS down,
+            sqrt((x - lead(x) OVER across - lead(x, 5) OVER across + lead(x, 6) OVER across) ^ 2
+                + (y - lead(y) OVER across - lead(y, 5) OVER across + lead(y, 6) OVER across) ^ 2) AS twist
+        FROM places WINDOW across AS (ORDER BY n)
+    ) SELECT (2 * max(across) FILTER (WHERE i BETWEEN 1 AND 3) + 2 * max(down) + 4 * max(twist) FILTER (WHERE i < 4))
+        / abs(grid[2] * grid[6] - grid[3] * grid[5]) FROM bends);
 END
 $body$;
 
@@ -215,43 +242,83 @@ $body$;
 -- divided until it is within 0.01 pixel.
 CREATE FUNCTION zone_edges(zone geometry, to_srid integer, grid double precision[], part bigint[], bounds double precision[])
     RETURNS TABLE (area integer, x1 double precision, y1 double precision, x2 double precision, y2 double precision)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
 #variable_conflict use_column
 DECLARE
     from_srid CONSTANT integer := ST_SRID(zone);
     turn CONSTANT double precision := world_width(to_srid);
     det CONSTANT double precision := grid[2] * grid[6] - grid[3] * grid[5];
+    from_turn double precision := 0;
+    reach double precision[] := '{-Infinity,-Infinity,Infinity,Infinity}';
+    first_turn integer := 0;
+    last_turn integer := 0;
+    vertices boolean; -- they tell all
+    moved geometry := zone;
+    bend double precision;
 BEGIN
+    IF from_srid = to_srid THEN
+        vertices := true;
+    ELSE
+        from_turn := world_width(from_srid);
+        reach := level_reach(bounds, from_turn);
+        IF from_turn > 0 THEN
+            first_turn := greatest(ceil((reach[1] - ST_XMax(zone)) / from_turn), -4);
+            last_turn := least(floor((reach[3] - ST_XMin(zone)) / from_turn), 4);
+        END IF;
+        IF first_turn > last_turn OR ST_YMin(zone) > reach[4] OR ST_YMax(zone) < reach[2] THEN
+            RETURN;
+        END IF;
+        vertices := first_turn = 0 AND last_turn = 0
+            AND ST_XMin(zone) >= reach[1] AND ST_YMin(zone) >= reach[2] AND ST_XMax(zone) <= reach[3] AND ST_YMax(zone) <= reach[4];
+        IF vertices THEN
+            bend := zone_bend(zone, to_srid, grid);
+            -- What is bent evenly is n*n times as straight in n parts.
+            vertices := bend <= 0.005 OR bend < 100 AND bend * (SELECT max(greatest(
+                    abs(x2 - x1) / nullif(ST_XMax(zone) - ST_XMin(zone), 0), abs(y2 - y1) / nullif(ST_YMax(zone) - ST_YMin(zone), 0)))
+                FROM ring_edges(zone)) ^ 2 <= 0.005;
+            IF vertices THEN
+                moved := ST_Transform(zone, to_srid);
+            END IF;
+        END IF;
+    END IF;
+    -- Whole turns further it is not on the level.
+    IF vertices AND (turn = 0 OR turn <> 360 AND from_srid = to_srid
+        OR ST_XMin(moved) + turn > grid[1] + greatest(part[1] * grid[2], part[3] * grid[2]) + greatest(part[2] * grid[3], part[4] * grid[3])
+        AND ST_XMax(moved) - turn < grid[1] + least(part[1] * grid[2], part[3] * grid[2]) + least(part[2] * grid[3], part[4] * grid[3])) THEN
+        RETURN QUERY SELECT e.area, CASE WHEN e.y1 < e.y2 THEN e.x1 ELSE e.x2 END, least(e.y1, e.y2), CASE WHEN e.y1 < e.y2 THEN e.x2 ELSE e.x1 END, greatest(e.y1, e.y2)
+            FROM (SELECT area, ((x1 - grid[1]) * grid[6] - (y1 - grid[4]) * grid[3]) / det AS x1, ((y1 - grid[4]) * grid[2] - (x1 - grid[1]) * grid[5]) / det AS y1,
+                ((x2 - grid[1]) * grid[6] - (y2 - grid[4]) * grid[3]) / det AS x2, ((y2 - grid[4]) * grid[2] - (x2 - grid[1]) * grid[5]) / det AS y2
+            FROM ring_edges(moved)) AS e WHERE e.y1 <> e.y2;
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH RECURSIVE bent AS (
-        -- Long edges are looked at in four parts at least: they may bend this way and that.
-        SELECT area, ring, n, back, f, size, sx, sy, ex, ey, a.x AS ax, a.y AS ay, nearest_turn(b.x, a.x, turn) AS bx, b.y AS by, 0 AS depth,
-            CASE WHEN from_srid = to_srid THEN 0
-                WHEN (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y) < 64 * 64 * abs(det) THEN 1 ELSE 4 END AS parts
-        FROM zone_pieces(zone, to_srid, bounds)
-        CROSS JOIN LATERAL moved_place(sx, sy, from_srid, to_srid) AS a
-        CROSS JOIN LATERAL moved_place(ex, ey, from_srid, to_srid) AS b
+        SELECT area, ring, n, back, f, size, sx, sy, ex, ey, sx AS ax, sy AS ay, ex AS bx, ey AS by, 0 AS depth, CASE WHEN from_srid = to_srid THEN 0 ELSE 1 END AS parts
+        FROM zone_pieces(zone, from_turn, reach, first_turn, last_turn)
         UNION ALL
-        -- Two places tell how far a part is from straight, and so into how many it must be
-        -- divided: what is bent evenly is n*n times as straight in n parts.
-        SELECT p.area, p.ring, p.n, p.back, p.f + p.size * i / p.parts, p.size / p.parts, s.sx, s.sy, s.ex, s.ey, c.ax, c.ay, c.bx, c.by, p.depth + 1,
+        -- Three places tell how far a part is from straight, and so into how many more it
+        -- must be divided. Neighbours find the same.
+        SELECT p.area, p.ring, p.n, p.back, p.f + p.size * i / p.parts, p.size / p.parts, s.sx, s.sy, s.ex, s.ey, a.x, a.y, x4, b.y, p.depth + 1,
             CASE WHEN bend <= 0.0075 THEN 0 ELSE least(greatest(ceil(sqrt(bend / 0.005)), 2), 64)::integer END
         FROM bent AS p CROSS JOIN LATERAL generate_series(0, p.parts - 1) AS i
-        CROSS JOIN LATERAL (SELECT i / p.parts::double precision AS low, (i + 1) / p.parts::double precision AS high) AS g
-        CROSS JOIN LATERAL (SELECT part_way(p.sx, p.ex, g.low) AS sx, part_way(p.sy, p.ey, g.low) AS sy,
-            part_way(p.sx, p.ex, g.high) AS ex, part_way(p.sy, p.ey, g.high) AS ey OFFSET 0) AS s
+        CROSS JOIN LATERAL (SELECT part_way(p.sx, p.ex, i / p.parts::double precision) AS sx, part_way(p.sy, p.ey, i / p.parts::double precision) AS sy,
+            part_way(p.sx, p.ex, (i + 1) / p.parts::double precision) AS ex, part_way(p.sy, p.ey, (i + 1) / p.parts::double precision) AS ey OFFSET 0) AS s
         CROSS JOIN LATERAL moved_place(s.sx, s.sy, from_srid, to_srid) AS a
-        CROSS JOIN LATERAL moved_place((2 * s.sx + s.ex) / 3, (2 * s.sy + s.ey) / 3, from_srid, to_srid) AS m
-        CROSS JOIN LATERAL moved_place((s.sx + 2 * s.ex) / 3, (s.sy + 2 * s.ey) / 3, from_srid, to_srid) AS o
+        CROSS JOIN LATERAL moved_place(part_way(s.sx, s.ex, 0.25), part_way(s.sy, s.ey, 0.25), from_srid, to_srid) AS q1
+        CROSS JOIN LATERAL moved_place(part_way(s.sx, s.ex, 0.5), part_way(s.sy, s.ey, 0.5), from_srid, to_srid) AS q2
+        CROSS JOIN LATERAL moved_place(part_way(s.sx, s.ex, 0.75), part_way(s.sy, s.ey, 0.75), from_srid, to_srid) AS q3
         CROSS JOIN LATERAL moved_place(s.ex, s.ey, from_srid, to_srid) AS b
-        CROSS JOIN LATERAL (SELECT a.x AS ax, a.y AS ay, nearest_turn(b.x, a.x, turn) AS bx, b.y AS by,
-            nearest_turn(m.x, a.x, turn) - a.x AS mx, m.y - a.y AS my, nearest_turn(o.x, a.x, turn) - a.x AS ox, o.y - a.y AS oy OFFSET 0) AS c
+        CROSS JOIN LATERAL (SELECT nearest_turn(q1.x, a.x, turn) AS x1 OFFSET 0) AS n1
+        CROSS JOIN LATERAL (SELECT nearest_turn(q2.x, x1, turn) AS x2 OFFSET 0) AS n2
+        CROSS JOIN LATERAL (SELECT nearest_turn(q3.x, x2, turn) AS x3 OFFSET 0) AS n3
+        CROSS JOIN LATERAL (SELECT nearest_turn(b.x, x3, turn) AS x4 OFFSET 0) AS n4
+        CROSS JOIN LATERAL (SELECT x4 - a.x AS dx, b.y - a.y AS dy, x1 - a.x AS dx1, q1.y - a.y AS dy1, x2 - a.x AS dx2, q2.y - a.y AS dy2,
+            x3 - a.x AS dx3, q3.y - a.y AS dy3 OFFSET 0) AS d
+        CROSS JOIN LATERAL (SELECT sqrt((dx * grid[6] - dy * grid[3]) ^ 2 + (dy * grid[2] - dx * grid[5]) ^ 2) AS length OFFSET 0) AS l
         CROSS JOIN LATERAL (SELECT CASE
             -- From a place round something and back.
-            WHEN length < 1e-6 * abs(det) THEN sqrt((c.mx * grid[6] - c.my * grid[3]) ^ 2 + (c.my * grid[2] - c.mx * grid[5]) ^ 2) / abs(det)
-            ELSE greatest(abs((c.bx - c.ax) * c.my - (c.by - c.ay) * c.mx), abs((c.bx - c.ax) * c.oy - (c.by - c.ay) * c.ox)) / length END AS bend
-            FROM (SELECT sqrt(((c.bx - c.ax) * grid[6] - (c.by - c.ay) * grid[3]) ^ 2 + ((c.by - c.ay) * grid[2] - (c.bx - c.ax) * grid[5]) ^ 2) AS length) AS l
-            OFFSET 0) AS d
+            WHEN length < 1e-6 * abs(det) THEN sqrt((dx1 * grid[6] - dy1 * grid[3]) ^ 2 + (dy1 * grid[2] - dx1 * grid[5]) ^ 2) / abs(det)
+            ELSE greatest(abs(dx * dy1 - dy * dx1), abs(dx * dy2 - dy * dx2), abs(dx * dy3 - dy * dx3)) / length END AS bend OFFSET 0) AS c
         WHERE p.parts > 0 AND p.depth < 12
     ), along AS ( -- in the direction of the rings
         SELECT area, ring, n, f, ax, ay, bx, by FROM bent WHERE NOT back AND (parts = 0 OR depth = 12)
@@ -281,10 +348,11 @@ $body$;
 -- The tiles that have a pixel whose centre is in a multipolygon, by their key. A centre
 -- on a left or upper edge is inside, one on a right or lower edge is not. Of a tile that
 -- is not inside as a whole there are the pixels, as runs from and up to below a place
--- that is counted row by row from the upper left.
+-- that is counted row by row from the upper left. So few rows are promised so that tiles
+-- are looked up by their index.
 CREATE FUNCTION zone_tiles(zone geometry, srid integer, grid double precision[], width bigint, tile_size bigint, part bigint[], bounds double precision[])
     RETURNS TABLE (rid bigint, froms integer[], ends integer[])
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100 SET search_path FROM CURRENT SET jit = off AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 AS $body$
 #variable_conflict use_column
 DECLARE
     half CONSTANT double precision := 0.5;
@@ -304,11 +372,13 @@ BEGIN
     ), united AS ( -- parts of a multipolygon may overlap
         SELECT y, min(x1) AS x1, max(x2) AS x2 FROM (
             SELECT y, x1, x2, sum(fresh) OVER (PARTITION BY y ORDER BY x1, x2, area) AS number FROM (
-                SELECT area, y, x1, x2, (x1 > coalesce(max(x2) OVER (PARTITION BY y ORDER BY x1, x2, area ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1))::integer AS fresh
+                SELECT area, y, x1, x2, (x1 > coalesce(max(x2) OVER (PARTITION BY y ORDER BY x1, x2, area
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), -1))::integer AS fresh
                 FROM inside) AS f
         ) AS g GROUP BY y, number
     ), cut AS ( -- by the tiles
-        SELECT y / tile_size AS tile_y, tile_x, y % tile_size AS line, greatest(x1, tile_x * tile_size) - tile_x * tile_size AS x1, least(x2, (tile_x + 1) * tile_size) - tile_x * tile_size AS x2
+        SELECT y / tile_size AS tile_y, tile_x, y % tile_size AS line,
+            greatest(x1, tile_x * tile_size) - tile_x * tile_size AS x1, least(x2, (tile_x + 1) * tile_size) - tile_x * tile_size AS x2
         FROM united CROSS JOIN LATERAL generate_series(x1 / tile_size, (x2 - 1) / tile_size) AS tile_x
     )
     SELECT tile_y << 32 | tile_x, CASE WHEN NOT whole THEN froms END, CASE WHEN NOT whole THEN ends END FROM (
@@ -319,56 +389,51 @@ BEGIN
 END
 $body$;
 
--- A raster of the pixels of a band that are in the runs, one after the other and as wide
--- as the tile. The last row is filled up with zeros.
-CREATE FUNCTION tile_part(tile raster, place integer, froms integer[], ends integer[]) RETURNS raster
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT SET jit = off AS $body$
+-- The pixels of a raster of one band that are in the runs, one after the other, as a
+-- raster as wide as before. The last row is filled up with zeros.
+CREATE FUNCTION part_of_tile(tile raster, froms integer[], ends integer[]) RETURNS raster
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
 DECLARE
     width CONSTANT integer := ST_Width(tile);
-    form bytea := ST_Band(tile, place)::bytea; -- 61 bytes, the type, nodata, the pixels
+    form CONSTANT bytea := tile::bytea; -- 61 bytes, of which the last four are width and height; type, nodata, pixels
     bytes CONSTANT integer := (length(form) - 62) / (width * ST_Height(tile) + 1); -- of a pixel
-    number CONSTANT integer := (SELECT sum(r.upto - r.start) FROM unnest(froms, ends) AS r(start, upto));
-    height CONSTANT integer := (number + width - 1) / width;
     little CONSTANT integer := get_byte(form, 0); -- the order of bytes
+    part bytea;
+    height integer;
 BEGIN
-    form := substring(form FOR 62 + bytes)
-        || (SELECT string_agg(substring(form FROM 63 + bytes * (r.start + 1) FOR bytes * (r.upto - r.start)), '') FROM unnest(froms, ends) AS r(start, upto))
-        || decode(repeat('00', bytes * (height * width - number)), 'hex');
-    RETURN ST_RastFromWKB(set_byte(set_byte(form, 60 - little, height % 256), 59 + little, height / 256));
+    part := (SELECT string_agg(substring(form FROM 63 + bytes * (r.start + 1) FOR bytes * (r.upto - r.start)), '') FROM unnest(froms, ends) AS r(start, upto));
+    height := (length(part) / bytes + width - 1) / width;
+    RETURN ST_RastFromWKB(set_byte(set_byte(substring(form FOR 62 + bytes), 60 - little, height % 256), 59 + little, height / 256)
+        || part || decode(repeat('00', bytes * height * width - length(part)), 'hex'));
 END
 $body$;
 
 -- The valid pixels of a tile by value: all, or those of the runs.
 CREATE FUNCTION tile_counts(tile raster, place integer, has_validity boolean, few boolean, froms integer[], ends integer[])
     RETURNS TABLE (value double precision, count bigint)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 SET search_path FROM CURRENT SET jit = off AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10 AS $body$
 #variable_conflict use_column
 DECLARE
-    nodata CONSTANT double precision := ST_BandNoDataValue(tile, place);
-    validity raster;
-    number integer;
+    pixels raster := ST_Band(tile, place); -- once: a tile is compressed
+    validity raster := CASE WHEN has_validity THEN ST_Band(tile, ST_NumBands(tile)) END;
+    nodata CONSTANT double precision := ST_BandNoDataValue(pixels);
+    number integer := ST_Width(pixels) * ST_Height(pixels);
     filled integer := 0; -- zeros at the end
 BEGIN
-    IF has_validity THEN
-        validity := ST_Band(tile, ST_NumBands(tile));
-    END IF;
     IF froms IS NOT NULL THEN
         number := (SELECT sum(r.upto - r.start) FROM unnest(froms, ends) AS r(start, upto));
-        validity := tile_part(validity, 1, froms, ends);
-        tile := tile_part(tile, place, froms, ends);
-        place := 1;
-    ELSE
-        number := ST_Width(tile) * ST_Height(tile);
+        pixels := part_of_tile(pixels, froms, ends);
+        validity := part_of_tile(validity, froms, ends);
+        filled := ST_Width(pixels) * ST_Height(pixels) - number;
     END IF;
-    filled := ST_Width(tile) * ST_Height(tile) - number;
     IF few AND (NOT has_validity OR ST_ValueCount(validity, 1, false, 0::double precision) = filled) THEN
-        RETURN QUERY SELECT v.value, v.count::bigint - z.filled
-            FROM ST_ValueCount(tile, place, true) AS v CROSS JOIN LATERAL (SELECT CASE WHEN v.value = 0 THEN filled ELSE 0 END AS filled) AS z
-            WHERE v.count > z.filled;
+        RETURN QUERY SELECT v.value, v.count::bigint - z.zeros
+            FROM ST_ValueCount(pixels, 1, true) AS v CROSS JOIN LATERAL (SELECT CASE WHEN v.value = 0 THEN filled ELSE 0 END AS zeros) AS z
+            WHERE v.count > z.zeros;
     ELSE
         -- PostGIS takes values within 1e-7 of each other, and of nodata, for the same.
         RETURN QUERY SELECT p.value + 0, count(*) -- -0 is 0
-            FROM unnest(ST_DumpValues(tile, place, false), ST_DumpValues(validity, 1, false)) WITH ORDINALITY AS p(value, validity, i)
+            FROM unnest(ST_DumpValues(pixels, 1, false), ST_DumpValues(validity, 1, false)) WITH ORDINALITY AS p(value, validity, i)
             WHERE i <= number AND abs(p.value) < 'Infinity' AND p.value IS DISTINCT FROM nodata AND (NOT has_validity OR p.validity > 0)
             GROUP BY p.value + 0;
     END IF;
@@ -383,7 +448,7 @@ $body$;
 -- A revision's table is named: the plan of a view over all of them takes long.
 CREATE FUNCTION valuecount(layer bigint, geom geometry DEFAULT 'TIN EMPTY', band integer DEFAULT 1)
     RETURNS TABLE (value double precision, count bigint)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000 ROWS 20 SET search_path FROM CURRENT SET jit = off AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000 ROWS 20 SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $body$
 DECLARE
     level record;
 BEGIN
@@ -413,7 +478,7 @@ $body$;
 -- statistics gives those of the same pixels, in one row; std is that of the population.
 CREATE FUNCTION statistics(layer bigint, geom geometry DEFAULT 'TIN EMPTY', band integer DEFAULT 1)
     RETURNS TABLE (count bigint, sum double precision, mean double precision, min double precision, max double precision, std double precision)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000 ROWS 1 SET search_path FROM CURRENT SET jit = off AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000 ROWS 1 SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $body$
 DECLARE
     level record;
 BEGIN
@@ -434,7 +499,8 @@ BEGIN
     END IF;
     RETURN QUERY EXECUTE format('WITH tiles AS MATERIALIZED (
             SELECT s.* FROM zone_tiles($3, $4, $5, $6, $7, $8, $9) AS z JOIN %s AS t ON t.rid = z.rid CROSS JOIN LATERAL (
-                SELECT sum(c.count) AS number, sum(c.value * c.count) AS total, min(c.value) AS low, max(c.value) AS high, sum(c.count * (c.value - c.mean) ^ 2) AS squares
+                SELECT sum(c.count) AS number, sum(c.value * c.count) AS total, min(c.value) AS low, max(c.value) AS high,
+                    sum(c.count * (c.value - c.mean) ^ 2) AS squares
                 FROM (SELECT value, count, sum(value * count) OVER () / sum(count) OVER () AS mean
                     FROM tile_counts(t.rast, $1, t.has_validity, $2, z.froms, z.ends)) AS c
             ) AS s WHERE s.number > 0
@@ -448,7 +514,7 @@ $body$;
 
 -- Both for a layer by its slug.
 CREATE FUNCTION layer_of_slug(of_slug text) RETURNS bigint
-    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $body$
+    LANGUAGE plpgsql STABLE PARALLEL SAFE AS $body$
 DECLARE
     found_id bigint;
 BEGIN
@@ -462,11 +528,11 @@ END
 $body$;
 CREATE FUNCTION valuecount(slug text, geom geometry DEFAULT 'TIN EMPTY', band integer DEFAULT 1)
     RETURNS TABLE (value double precision, count bigint)
-    LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 20 SET search_path FROM CURRENT AS $body$
+    LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 20 SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $body$
     SELECT * FROM valuecount(layer_of_slug(slug), geom, band)
 $body$;
 CREATE FUNCTION statistics(slug text, geom geometry DEFAULT 'TIN EMPTY', band integer DEFAULT 1)
     RETURNS TABLE (count bigint, sum double precision, mean double precision, min double precision, max double precision, std double precision)
-    LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 1 SET search_path FROM CURRENT AS $body$
+    LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 1 SET search_path FROM CURRENT SET jit = off SET plan_cache_mode = force_generic_plan AS $body$
     SELECT * FROM statistics(layer_of_slug(slug), geom, band)
 $body$;
