@@ -145,32 +145,28 @@ func (p *tallyPlan) statistics(t *part) *Statistics {
 		return out
 	}
 	out.Count, out.Sum, out.Mean, out.Min, out.Max = m.n, m.sum, m.mean, m.min, m.max
+	if !p.kind.IsFloat() && math.Abs(m.sum) < 1<<53 { // which is exact then
+		out.Mean = m.sum / m.n
+	}
 	out.Variance = m.m2 / m.n
 	out.Std = math.Sqrt(out.Variance)
 	if !varied {
 		return out
 	}
-	all, bound := t.values, 0.0
+	all, bound := pixelsOf(t.values), 0.0
 	if p.sampled {
 		all, bound = t.kept.distribution()
 	}
 	if p.stats&Quantiles != 0 {
-		out.Median, out.QuantileError = quantile(all, 0.5), bound
-		for i, v := range p.percentiles {
-			out.Percentiles[i] = quantile(all, v/100)
+		shares := []float64{0.5}
+		for _, v := range p.percentiles {
+			shares = append(shares, v/100)
 		}
+		found := quantiles(all, shares)
+		out.Median, out.Percentiles, out.QuantileError = found[0], found[1:], bound
 	}
 	if out.VarietyKnown = bound == 0; out.VarietyKnown {
-		most, least := 0, 0
-		for i, v := range all {
-			if v.count > all[most].count {
-				most = i
-			}
-			if v.count < all[least].count {
-				least = i
-			}
-		}
-		out.Unique, out.Majority, out.Minority = int64(len(all)), all[most].value, all[least].value
+		out.Majority, out.Minority, out.Unique = variety(all)
 	}
 	return out
 }

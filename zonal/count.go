@@ -2,6 +2,7 @@ package zonal
 
 import (
 	"context"
+	"errors"
 	"math"
 	"runtime"
 
@@ -37,8 +38,12 @@ func Count(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]Res
 	}
 	out := make([]Result, 0, z.Len())
 	for from := 0; from < z.Len(); {
-		to := c.batch(from)
+		to, read := c.batch(from), c.read
 		some, err := c.count(ctx, from, to)
+		if errors.Is(err, errManyValues) && c.spread() {
+			c.read = read
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -46,6 +51,18 @@ func Count(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]Res
 		from = to
 	}
 	return out, nil
+}
+
+// spread has values no longer counted where only others things were to be found from
+// the counts, and reports whether there were such values.
+func (c *count) spread() (some bool) {
+	for _, p := range c.plans {
+		if p.byValue && p.group != ByValue && p.kind.Size() > 2 {
+			p.settle(false)
+			some = true
+		}
+	}
+	return some
 }
 
 // count is one call of Count.
@@ -82,7 +99,7 @@ func newCount(cov coverage.Coverage, z *Zones, q Query) (*count, error) {
 		p := &tallyPlan{
 			band: b, kind: c.d.Bands[b].PixelType, rankOrdered: c.d.Datatype == rasterbase.RankOrdered, group: c.group(),
 			classes: q.Classes, bins: q.Bins, low: math.NaN(), high: math.NaN(), stats: q.Stats, percentiles: q.Percentiles,
-			unit: unit, fraction: z.rule == footprint.Fraction,
+			unit: unit, fraction: z.rule == footprint.Fraction, least: math.NaN(), greatest: math.NaN(),
 		}
 		if err := p.check(q); err != nil {
 			return nil, err
@@ -193,12 +210,16 @@ func (c *count) held(zone int) float64 {
 		}
 		return out
 	}
-	for _, b := range c.z.outlines[zone].Boxes() {
-		w := min(b.MaxX, float64(c.z.grid.Width)) - max(b.MinX, 0)
-		h := min(b.MaxY, float64(c.z.grid.Height)) - max(b.MinY, 0)
-		out += max(0, w) * max(0, h)
+	o := c.z.outlines[zone]
+	for _, b := range o.Boxes() {
+		out += touched(b.MinX-o.Slack(), b.MaxX+o.Slack(), c.z.grid.Width) * touched(b.MinY-o.Slack(), b.MaxY+o.Slack(), c.z.grid.Height)
 	}
 	return out
+}
+
+// touched is how many of so many pixels side by side have something of an interval.
+func touched(from, to float64, pixels int) float64 {
+	return max(0, min(math.Floor(to)+1, float64(pixels))-max(math.Floor(from), 0))
 }
 
 // count counts the zones from one to before another.
@@ -272,8 +293,8 @@ func (c *count) ranges(ctx context.Context, from, to int) (plans [][]*tallyPlan,
 		plans[k] = make([]*tallyPlan, to-from)
 		for i := range plans[k] {
 			own, m := *p, g.parts[i*len(plans)+k].moments
-			if math.IsNaN(own.low) && m.n > 0 {
-				if own.low, own.high = m.min, m.max; own.binned {
+			if m.n > 0 {
+				if own.least, own.greatest = m.min, m.max; own.ranged() {
 					own.low, own.high = opened(m.min, m.max)
 				}
 			}

@@ -248,7 +248,7 @@ func runMoments[T raster.Number](g *gatherer, px []T, valid []uint8) {
 		return
 	}
 	if g.plain.n == 0 {
-		g.shift = float64(px[first])
+		g.shift = float64(px[first]) + 0
 		g.plain = moments{min: g.shift, max: g.shift}
 	}
 	shift, n, sum, squares := g.shift, 0, 0.0, 0.0
@@ -296,6 +296,9 @@ func (g *gatherer) take() part {
 		out.moments = moments{
 			n: m.n, sum: g.shift*m.n + m.sum, mean: g.shift + m.sum/m.n,
 			m2: max(0, m.m2-m.sum*m.sum/m.n), min: m.min, max: m.max,
+		}
+		if math.IsNaN(out.moments.m2) { // squares of float64 can be too large
+			out.moments.m2 = math.Inf(1)
 		}
 	}
 	if out.nodata = g.held - out.valid; !g.p.fraction {

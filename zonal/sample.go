@@ -1,6 +1,7 @@
 package zonal
 
 import (
+	"iter"
 	"math"
 	"slices"
 )
@@ -14,15 +15,15 @@ const (
 
 // sample keeps values for quantiles, in no order.
 type sample struct {
-	low, high float64 // of fine bins
-	fraction  bool
-	values    []float64
-	weights   []float64 // of each value; nil: all 1
-	fine      []float64 // pixels in bins; nil: not yet
+	least, greatest float64 // of all values; NaN: not known, so that all are kept
+	fraction        bool
+	values          []float64
+	weights         []float64 // of each value; nil: all 1
+	fine            []float64 // pixels in bins; nil: not yet
 }
 
 func newSample(p *tallyPlan) *sample {
-	return &sample{low: p.low, high: p.high, fraction: p.fraction}
+	return &sample{least: p.least, greatest: p.greatest, fraction: p.fraction}
 }
 
 func (s *sample) add(v, weight float64) {
@@ -33,62 +34,74 @@ func (s *sample) add(v, weight float64) {
 }
 
 func (s *sample) join(o *sample) {
-	if s.fine == nil && len(s.values)+len(o.values) <= mostKept && o.fine == nil {
+	few := len(s.values)+len(o.values) <= mostKept || math.IsNaN(s.least)
+	if s.fine == nil && o.fine == nil && few {
 		s.values = append(s.values, o.values...)
 		s.weights = append(s.weights, o.weights...)
 		return
 	}
-	s.bin()
-	o.bin()
+	if s.fine == nil {
+		s.fine = make([]float64, finelyBinned)
+	}
+	s.bin(s)
+	s.values, s.weights = nil, nil
+	s.bin(o)
 	for i, n := range o.fine {
 		s.fine[i] += n
 	}
 }
 
-// bin puts the values into fine bins.
-func (s *sample) bin() {
-	if s.fine == nil {
-		s.fine = make([]float64, finelyBinned)
-	}
-	for i, v := range s.values {
+// bin puts the values of another one, or its own, into fine bins.
+func (s *sample) bin(o *sample) {
+	for i, v := range o.values {
 		weight := 1.0
-		if s.weights != nil {
-			weight = s.weights[i]
+		if o.weights != nil {
+			weight = o.weights[i]
 		}
-		s.fine[max(0, binOf(v, s.low, s.high, finelyBinned))] += weight
+		v = max(s.least, min(s.greatest, v))
+		s.fine[binOf(v, s.least, s.greatest, finelyBinned)] += weight
 	}
-	s.values, s.weights = nil, nil
 }
 
-// distribution gives the values in rising order with their pixels, and how far the
-// values may be off.
-func (s *sample) distribution() (all []valueSum, bound float64) {
+// distribution goes through the values in rising order, with their pixels, and tells
+// how far the values may be off.
+func (s *sample) distribution() (all iter.Seq2[float64, float64], bound float64) {
 	if s.fine != nil {
-		width := (s.high - s.low) / finelyBinned
-		for k, n := range s.fine {
-			if n > 0 {
-				all = append(all, valueSum{edgeOf(k, s.low, s.high, finelyBinned) + width/2, sums{count: n}})
-			}
-		}
-		return all, width
+		return s.binned, s.greatest/finelyBinned - s.least/finelyBinned
 	}
 	if s.weights == nil {
 		slices.Sort(s.values)
 	} else {
 		sortBoth(s.values, s.weights)
 	}
-	for i, v := range s.values {
-		weight := 1.0
-		if s.weights != nil {
-			weight = s.weights[i]
+	return s.sorted, 0
+}
+
+// binned goes through the middles of fine bins.
+func (s *sample) binned(yield func(v, pixels float64) bool) {
+	width := s.greatest/finelyBinned - s.least/finelyBinned
+	for k, n := range s.fine {
+		if n > 0 && !yield(edgeOf(k, s.least, s.greatest, finelyBinned)+width/2, n) {
+			return
 		}
-		if n := len(all); n > 0 && all[n-1].value == v {
-			all[n-1].count += weight
-			continue
-		}
-		all = append(all, valueSum{v + 0, sums{count: weight}})
 	}
-	return all, 0
+}
+
+// sorted goes through values that have been put in order, equal ones as one.
+func (s *sample) sorted(yield func(v, pixels float64) bool) {
+	for i := 0; i < len(s.values); {
+		v, pixels := s.values[i], 0.0
+		for ; i < len(s.values) && s.values[i] == v; i++ {
+			if s.weights == nil {
+				pixels++
+			} else {
+				pixels += s.weights[i]
+			}
+		}
+		if !yield(v+0, pixels) {
+			return
+		}
+	}
 }
 
 func sortBoth(values, weights []float64) {
@@ -109,33 +122,4 @@ func sortBoth(values, weights []float64) {
 	for i, p := range all {
 		values[i], weights[i] = p.v, p.w
 	}
-}
-
-// quantile is the value below which a share of the pixels lies, from 0 to 1, of values
-// in rising order: interpolated between the pixels on both sides of the place
-// share*(pixels-1), as numpy does by default. Where pixels are fractions they count as
-// so many times their value, and places are those of whole pixels.
-func quantile(all []valueSum, share float64) float64 {
-	if len(all) == 0 {
-		return math.NaN()
-	}
-	pixels := 0.0
-	for _, v := range all {
-		pixels += v.count
-	}
-	at := share * max(pixels-1, 0)
-	below := math.Floor(at)
-	a, b := valueAt(all, below), valueAt(all, below+1)
-	return a + (b-a)*(at-below)
-}
-
-// valueAt is the value of the pixel at a place in the order, from 0.
-func valueAt(all []valueSum, place float64) float64 {
-	for _, v := range all {
-		if place < v.count {
-			return v.value
-		}
-		place -= v.count
-	}
-	return all[len(all)-1].value
 }

@@ -2,8 +2,10 @@ package zonal
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -17,10 +19,13 @@ type tallyPlan struct {
 	classes     *Classes
 	bins        int
 	low, high   float64 // of the bins asked for; NaN: from the least to the greatest
-	stats       Stats
-	percentiles []float64
-	unit        float64 // square metres of the unit of areas; 0: none
-	fraction    bool
+	// least and greatest are those of what is counted, where it was found beforehand
+	// since too many values may have to be kept; NaN: not known.
+	least, greatest float64
+	stats           Stats
+	percentiles     []float64
+	unit            float64 // square metres of the unit of areas; 0: none
+	fraction        bool
 
 	// byValue says that values are counted, and that all else follows from the counts.
 	byValue bool
@@ -167,16 +172,22 @@ func joinValues(a, b []valueSum) []valueSum {
 // them; 16 bits never have more.
 const maxValues = 1 << 16
 
+// errManyValues is that there are too many values to count them, where that is not
+// what was asked for.
+var errManyValues = errors.New("too many different values to count each")
+
 // err tells that there are too many values to go on.
 func (t *part) err(p *tallyPlan) error {
-	most := maxValues
-	if p.group == ByValue {
-		most = rasterbase.MaxDistinct
-	}
-	if len(t.values) <= most {
+	if p.group != ByValue {
+		if len(t.values) > maxValues {
+			return errManyValues
+		}
 		return nil
 	}
-	return rasterbase.Errorf(rasterbase.Invalid, "band %d has more than %d different values here", p.band+1, most).
+	if len(t.values) <= rasterbase.MaxDistinct {
+		return nil
+	}
+	return rasterbase.Errorf(rasterbase.Invalid, "band %d has more than %d different values here", p.band+1, rasterbase.MaxDistinct).
 		WithHint("group=histogram counts them in bins, group=legend by the entries of a legend").WithField("group")
 }
 
@@ -214,6 +225,9 @@ func (p *tallyPlan) ofSummary(s *rasterbase.BandSummary, cells, area float64) pa
 	}
 	if !p.byValue {
 		t.moments = moments{n, sum, s.Mean, s.M2, s.Min, s.Max}
+		if s.M2 == math.MaxFloat64 { // it was larger
+			t.moments.m2 = math.Inf(1)
+		}
 	}
 	switch {
 	case p.byValue && s.Counts == nil:
@@ -273,15 +287,15 @@ func binOf(v, low, high float64, bins int) int {
 	case v == high:
 		return bins - 1
 	}
-	k := min(int((v-low)/(high-low)*float64(bins)), bins-1)
+	k := 0
+	if at := (v - low) / (high - low) * float64(bins); at >= 0 { // not where the width is too large for a number
+		k = min(int(at), bins-1)
+	}
+	if v >= edgeOf(k, low, high, bins) && (k == bins-1 || v < edgeOf(k+1, low, high, bins)) {
+		return k
+	}
 	// The division rounds; the edges of bins count.
-	for k > 0 && v < edgeOf(k, low, high, bins) {
-		k--
-	}
-	for k < bins-1 && v >= edgeOf(k+1, low, high, bins) {
-		k++
-	}
-	return k
+	return sort.Search(bins-1, func(i int) bool { return v < edgeOf(i+1, low, high, bins) })
 }
 
 // edgeOf is where a bin begins.
@@ -289,7 +303,11 @@ func edgeOf(k int, low, high float64, bins int) float64 {
 	if k == bins {
 		return high
 	}
-	return low + (high-low)*(float64(k)/float64(bins))
+	part := float64(k) / float64(bins)
+	if width := high - low; !math.IsInf(width, 0) {
+		return low + width*part
+	}
+	return 2 * (low/2 + (high/2-low/2)*part)
 }
 
 func byValue(a, b valueSum) int { return cmp.Compare(a.value, b.value) }
