@@ -21,8 +21,8 @@ func Near(p crs.Point, x, turn float64) crs.Point {
 // CRS and need not be so in the level's: they are divided until they are
 // within a hundredth of a pixel.
 func (p *Placer) bend(ctx context.Context, a part) (out [][]crs.Point, err error) {
-	turn := Period(p.grid.CRS)
 	shell := everywhere
+	back := p.turnsBack(a)
 	for i, l := range a.lines {
 		if len(l) == 0 {
 			continue
@@ -32,23 +32,36 @@ func (p *Placer) bend(ctx context.Context, a part) (out [][]crs.Point, err error
 			return nil, err
 		}
 		for j := 1; j < len(at); j++ {
-			at[j] = Near(at[j], lastX(at[:j]), turn)
+			at[j] = Near(at[j], lastX(at[:j]), p.turn)
 		}
-		if a.kind == area && turn > 0 {
-			if at, err = p.roundPole(ctx, l, at, turn); err != nil {
+		if back != 0 {
+			at = shifted(at, back, 0)
+		}
+		if a.kind == area && p.turn > 0 {
+			if at, err = p.roundPole(ctx, l, at, p.turn); err != nil {
 				return nil, err
 			}
 			// A hole lies in its shell, not a turn further.
 			b := boxOf([][]crs.Point{at})
 			if i == 0 {
 				shell = b
-			} else if k := math.Ceil((shell.minX - b.minX) / turn); k-k == 0 && b.maxX+k*turn <= shell.maxX {
-				at = shifted(at, k*turn, 0)
+			} else if k := math.Ceil((shell.minX - b.minX) / p.turn); k-k == 0 && b.maxX+k*p.turn <= shell.maxX {
+				at = shifted(at, k*p.turn, 0)
 			}
 		}
 		out = append(out, p.pixels(at, a.kind)...)
 	}
 	return out, nil
+}
+
+// turnsBack is how far a part that is whole turns round the world away is moved, so that
+// most of it is where the grid's CRS counts from.
+func (p *Placer) turnsBack(a part) float64 {
+	if p.gridTurn == 0 {
+		return 0
+	}
+	b := boxOf(a.lines)
+	return -p.gridTurn * math.Round((b.minX+b.maxX)/2/p.sourceTurn)
 }
 
 // lastX is the last x that is a number.

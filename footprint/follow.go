@@ -34,7 +34,7 @@ type node struct {
 func (p *Placer) follow(ctx context.Context, l []crs.Point, closed bool) ([]crs.Point, error) {
 	at := make([]crs.Point, len(l), len(l)+1)
 	copy(at, l)
-	if err := p.forward.Apply(ctx, at); err != nil {
+	if err := p.transform(ctx, at); err != nil {
 		return nil, err
 	}
 	if closed {
@@ -107,7 +107,7 @@ func (p *Placer) divide(ctx context.Context, nodes []node) (out []node, more boo
 		out = append(out, n)
 		// A straight edge needs places in it only to tell which way round the
 		// world it goes.
-		if turn := Period(p.grid.CRS); !n.done || turn > 0 && !(math.Abs(nodes[i+1].at.X-n.at.X) < turn/8) {
+		if !n.done || p.turn > 0 && !(math.Abs(nodes[i+1].at.X-n.at.X) < p.turn/8) {
 			out = append(out, two...)
 		}
 		more = more || !n.done
@@ -143,7 +143,7 @@ func (p *Placer) inner(ctx context.Context, nodes []node, n int, of func(i int) 
 	if len(at) == 0 {
 		return nil, nil
 	}
-	if err := p.forward.Apply(ctx, at); err != nil {
+	if err := p.transform(ctx, at); err != nil {
 		return nil, err
 	}
 	for i, q := range at {
@@ -160,14 +160,13 @@ func (p *Placer) straight(a, m1, m2, b node) bool {
 		a, m1, m2, b = b, m2, m1, a
 	}
 	places := []crs.Point{a.at, m1.at, m2.at, b.at}
-	turn := Period(p.grid.CRS)
 	gone := 0
 	for i, q := range places {
 		if math.IsNaN(q.X) {
 			gone++
 		}
 		if i > 0 {
-			q = Near(q, places[i-1].X, turn)
+			q = Near(q, places[i-1].X, p.turn)
 		}
 		places[i] = q
 	}
@@ -194,7 +193,7 @@ func off(a, m, b crs.Point) float64 {
 // short reports whether an edge is too short to bend. Straight lines are known to
 // bend so little in the grid that sixteen times that would do no harm.
 func (p *Placer) short(a, b crs.Point) bool {
-	if turn := Period(p.grid.CRS); turn > 0 && !(math.Abs(a.X-b.X) < turn/8) {
+	if p.turn > 0 && !(math.Abs(a.X-b.X) < p.turn/8) {
 		return false
 	}
 	l := p.length(a, b)
@@ -203,7 +202,7 @@ func (p *Placer) short(a, b crs.Point) bool {
 
 // length is how long an edge is in pixels; NaN where an end has no place.
 func (p *Placer) length(a, b crs.Point) float64 {
-	b = Near(b, a.X, Period(p.grid.CRS))
+	b = Near(b, a.X, p.turn)
 	x1, y1 := p.grid.Pixel(a.X, a.Y)
 	x2, y2 := p.grid.Pixel(b.X, b.Y)
 	return math.Hypot(x2-x1, y2-y1)

@@ -44,6 +44,11 @@ type Placer struct {
 	// The transforms between the geometries' CRS and the grid's; nil when the two
 	// are the same.
 	forward, inverse crs.Transform
+	// sourceTurn and gridTurn are the width of the world where x goes round it in both
+	// CRSs: then places are as many turns round it in one as in the other. Where it
+	// does so in the grid's alone, turn is its width there, and the places of a line
+	// are next to each other. 0 otherwise.
+	sourceTurn, gridTurn, turn float64
 
 	mu    sync.Mutex
 	reach *reach // what of a geometry can matter; nil until it is asked for
@@ -68,8 +73,29 @@ func NewPlacer(ctx context.Context, g Grid, o Options) (*Placer, error) {
 	if p.forward, err = t.Between(o.CRS, g.CRS); err != nil {
 		return nil, err
 	}
+	if p.sourceTurn = Period(o.CRS); p.sourceTurn > 0 {
+		p.gridTurn = Period(g.CRS)
+	} else {
+		p.turn = Period(g.CRS)
+	}
 	p.inverse, err = t.Between(g.CRS, o.CRS)
 	return p, err
+}
+
+// transform moves places to the grid's CRS.
+func (p *Placer) transform(ctx context.Context, at []crs.Point) error {
+	if p.gridTurn == 0 {
+		return p.forward.Apply(ctx, at)
+	}
+	turns := make([]float64, len(at))
+	for i, q := range at {
+		turns[i] = q.X / p.sourceTurn
+	}
+	err := p.forward.Apply(ctx, at)
+	for i := range at {
+		at[i].X += p.gridTurn * math.Round(turns[i]-at[i].X/p.gridTurn)
+	}
+	return err
 }
 
 // Period is the width of the whole world in a CRS whose x goes round it, and 0
