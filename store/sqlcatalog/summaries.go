@@ -35,18 +35,13 @@ const summaryChunk = 16
 
 func (x revisions) Summaries(ctx context.Context, q store.SummaryQuery) iter.Seq2[store.SummaryPage, error] {
 	return func(yield func(store.SummaryPage, error) bool) {
-		exists, err := x.exists(ctx, `SELECT 1 FROM @revisions WHERE id = ?`, q.Revision)
-		if err == nil && !exists {
-			err = noRevision(q.Revision)
-		}
-		if err != nil {
-			yield(store.SummaryPage{}, fmt.Errorf("reading summaries: %w", err))
-			return
-		}
 		box := pageBox(q.Pages)
 		lastY, lastX := box.MinY, math.MinInt32
-		for {
+		for first := true; ; first = false {
 			pages, err := x.summaryChunk(ctx, q, box, lastY, lastX)
+			if err == nil && first && len(pages) == 0 { // only then it may not exist
+				err = x.known(ctx, q.Revision)
+			}
 			if err != nil {
 				yield(store.SummaryPage{}, fmt.Errorf("reading summaries of revision %d: %w", q.Revision, err))
 				return
@@ -62,6 +57,15 @@ func (x revisions) Summaries(ctx context.Context, q store.SummaryQuery) iter.Seq
 			lastY, lastX = pages[len(pages)-1].Y, pages[len(pages)-1].X
 		}
 	}
+}
+
+// known gives an error for a revision that is not there.
+func (x revisions) known(ctx context.Context, id rasterbase.RevisionID) error {
+	exists, err := x.exists(ctx, `SELECT 1 FROM @revisions WHERE id = ?`, id)
+	if err == nil && !exists {
+		err = noRevision(id)
+	}
+	return err
 }
 
 // pageBox is a box with numbers of 32 bits; nil: all pages.
