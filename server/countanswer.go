@@ -1,11 +1,9 @@
 package server
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 
 	"github.com/rasterbase/rasterbase/zonal"
 	"github.com/rasterbase/rasterbase/zonal/report"
@@ -122,17 +120,16 @@ type countWriter interface {
 func (p *countPlan) newCountWriter(to io.Writer) (countWriter, error) {
 	switch {
 	case p.form == csvForm && p.kind == crossTabs:
-		w := &pairsCSV{plan: p, to: csv.NewWriter(to)}
-		return w, w.begin()
+		inputs := p.expression.inputs
+		table, err := report.NewPairsCSV(to, inputs[0].name, inputs[1].name)
+		return &pairsCSV{p, table}, err
 	case p.form == csvForm:
-		var names []string
-		if p.query.Group == zonal.NoGroup || p.kind == statistics {
-			names = slices.Clone(p.only)
-			for _, v := range p.query.Percentiles {
-				names = append(names, report.PercentileName(v))
-			}
+		counts := p.query.Group != zonal.NoGroup && p.kind != statistics
+		names := slices.Clone(p.only)
+		for _, v := range p.query.Percentiles {
+			names = append(names, report.PercentileName(v))
 		}
-		table, err := report.NewCSV(to, names)
+		table, err := report.NewCSV(to, counts, names)
 		return &countCSV{p, table}, err
 	}
 	w := &countJSON{plan: p, to: to, name: string(p.kind)}
@@ -216,11 +213,7 @@ type countCSV struct {
 func (w *countCSV) write(zone int, a *zoneAnswer) error {
 	for k, r := range a.results {
 		for i := range r.Bands {
-			d := report.New(&w.plan.targets[k].subject, r, i)
-			if d.Formula == "" {
-				d.Layers = d.Layers[:1] // a layer that is made of others comes before them
-			}
-			if err := w.to.Write(w.plan.nameOf(zone), d); err != nil {
+			if err := w.to.Write(w.plan.nameOf(zone), report.New(&w.plan.targets[k].subject, r, i)); err != nil {
 				return err
 			}
 		}
@@ -241,49 +234,11 @@ func (p *countPlan) nameOf(zone int) string {
 // pairsCSV writes a row for each pair of values that there is.
 type pairsCSV struct {
 	plan *countPlan
-	to   *csv.Writer
-}
-
-func (w *pairsCSV) begin() error {
-	inputs := w.plan.expression.inputs
-	return w.to.Write([]string{"zone", inputs[0].name, inputs[1].name, "count", "area"})
+	to   *report.PairsCSV
 }
 
 func (w *pairsCSV) write(zone int, a *zoneAnswer) error {
-	number := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-	name := w.plan.nameOf(zone)
-	for _, t := range a.tables {
-		for i, row := range t.Rows {
-			for k, column := range t.Columns {
-				if t.Counts[i][k] == 0 {
-					continue
-				}
-				area := ""
-				if t.Areas != nil {
-					area = number(t.Areas[i][k])
-				}
-				if err := w.to.Write([]string{csvText(name), number(row), number(column), number(t.Counts[i][k]), area}); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
+	return w.to.Write(w.plan.nameOf(zone), report.NewTable(&w.plan.targets[0].subject, a.tables[0]))
 }
 
-func (w *pairsCSV) end() error {
-	w.to.Flush()
-	return w.to.Error()
-}
-
-// csvText keeps spreadsheets from taking a name for a formula.
-func csvText(s string) string {
-	if _, ok := finiteNumber(s); s == "" || ok {
-		return s
-	}
-	switch s[0] {
-	case '=', '+', '-', '@', '\t', '\r':
-		return "'" + s
-	}
-	return s
-}
+func (w *pairsCSV) end() error { return w.to.Flush() }

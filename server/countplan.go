@@ -120,36 +120,11 @@ func (s *Server) settleTarget(r *http.Request, c *countRequest, t *countTarget, 
 	}
 	t.subject.Datatype, t.subject.Bands, t.subject.Placement, t.subject.Area = desc.Datatype, desc.Bands, t.placement, t.query.Area
 	t.subject.Percentiles, t.subject.Only = c.query.Percentiles, c.only
-	t.subject.Layers = t.reported()
+	t.subject.Layers = report.LayersOf(t.cov, t.layers)
 	if c.grouping == "" {
 		return nil
 	}
 	return s.classify(r, c, t, d, again)
-}
-
-// reported are the layers that are read, with the revisions of them that are.
-func (t *countTarget) reported() (out []report.Layer) {
-	read := map[rasterbase.LayerID]*rasterbase.Revision{}
-	var visit func(c coverage.Coverage)
-	visit = func(c coverage.Coverage) {
-		switch c := c.(type) {
-		case *coverage.Layer:
-			read[c.Layer().ID] = c.Revision()
-		case interface{ Inputs() []coverage.Input }:
-			for _, in := range c.Inputs() {
-				visit(in.Coverage)
-			}
-		}
-	}
-	visit(t.cov)
-	for _, l := range t.layers {
-		one := report.Layer{ID: l.ID, Name: l.Name, Slug: l.Slug}
-		if rev := read[l.ID]; rev != nil {
-			one.Revision, one.Checksum = rev.ID, rev.SourceChecksum
-		}
-		out = append(out, one)
-	}
-	return out
 }
 
 // bandsOf are the bands that are counted of a target, from 0.

@@ -279,11 +279,11 @@ func (c *countRequest) readBins() (err error) {
 // readStatistics reads which statistics are told. Those of the route of statistics are
 // all of them unless some are named, and two percentiles.
 func (c *countRequest) readStatistics() error {
-	names, all := c.list("stats"), report.StatisticNames()
+	names := c.list("stats")
 	for i, name := range names {
 		names[i] = strings.ToLower(name)
-		if names[i] != "all" && !slices.Contains(all, names[i]) {
-			return blame(invalid("there is no such statistic", name, "some of "+strings.Join(all, ",")+", or all"), "stats")
+		if _, ok := report.Needs(names[i]); !ok && names[i] != "all" {
+			return blame(invalid("there is no such statistic", name, "some of "+strings.Join(report.StatisticNames(), ",")+", or all"), "stats")
 		}
 	}
 	texts := c.list("percentiles")
@@ -325,14 +325,8 @@ func (c *countRequest) want(names []string) {
 		c.only = append([]string{}, names...)
 	}
 	for _, name := range names {
-		switch name {
-		case "median":
-			c.query.Stats |= zonal.Quantiles
-		case "majority", "minority", "unique":
-			c.query.Stats |= zonal.Variety
-		default:
-			c.query.Stats |= zonal.Moments
-		}
+		need, _ := report.Needs(name)
+		c.query.Stats |= need
 	}
 	if len(c.query.Percentiles) > 0 {
 		c.query.Stats |= zonal.Quantiles

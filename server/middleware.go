@@ -110,7 +110,7 @@ func (s *Server) shared(next http.Handler) http.Handler {
 			methods := strings.Join(s.methods(r.URL.Path), ", ")
 			h.Set("Allow", methods)
 			h.Set("Access-Control-Allow-Methods", methods)
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Last-Event-ID, Range")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Last-Event-ID, Prefer, Range")
 			h.Set("Access-Control-Max-Age", "86400")
 			if isUploadPath(r.URL.Path) {
 				s.uploadOptions(h)

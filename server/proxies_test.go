@@ -182,7 +182,7 @@ func TestHeadersForOtherOrigins(t *testing.T) {
 		}
 	}
 	pre := ask(t, s, http.MethodOptions, "/tiles/1/6/33/22.png", "Origin", "https://a.example", "Access-Control-Request-Method", "GET")
-	for _, name := range []string{"If-None-Match", "Range", "If-Range", "Authorization"} {
+	for _, name := range []string{"If-None-Match", "Range", "If-Range", "Authorization", "Prefer"} {
 		if got := pre.Header().Get("Access-Control-Allow-Headers"); !slices.Contains(strings.Split(got, ", "), name) {
 			t.Errorf("%s may not be sent: %s", name, got)
 		}

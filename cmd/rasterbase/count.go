@@ -45,7 +45,7 @@ type countCmd struct {
 func (*countCmd) Help() string {
 	return `Counts the pixels of layers by value, and computes statistics: of a whole layer, inside a geometry, or inside each zone of a file. Pixels are those of the source's own file and grid, unless --zoom is given. Nothing is approximated: what lies inside whole is known from summaries, and pixels are read at the edge, or wherever what is asked for needs them. docs/guides/counts.md tells more.
 
-Several layers are counted one after the other, and where they have the same grid the zones are placed in it once. Each row tells its zone, its layer, the layer's revision and the checksum of its source. A zone without a geometry, or outside of the layer, has no pixels.
+Several layers are counted one after the other, and where they have the same grid the zones are placed in it once. Each row tells its zone, its layer, the layer's revision, the checksum of its source, and the zone's valid pixels, those without a value, and those outside of the layer. A zone without a geometry has no pixels, and a row all the same.
 
 A file appears when it is complete; one of that name is replaced.
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
-	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/store"
 	"github.com/rasterbase/rasterbase/zonal"
 	"github.com/rasterbase/rasterbase/zonal/report"
@@ -63,28 +61,16 @@ func (r *counting) subject(t *countTarget) *report.Subject {
 	return s
 }
 
-// reported are the layers that are read, with the revisions of them that are.
-func (t *countTarget) reported() (out []report.Layer) {
-	read := map[rasterbase.LayerID]*rasterbase.Revision{}
-	var visit func(c coverage.Coverage)
-	visit = func(c coverage.Coverage) {
-		switch c := c.(type) {
-		case *coverage.Layer:
-			read[c.Layer().ID] = c.Revision()
-		case interface{ Inputs() []coverage.Input }:
-			for _, in := range c.Inputs() {
-				visit(in.Coverage)
-			}
-		}
+// reported are the layers that are read, each once: a formula may read several bands of
+// a layer. A pair has two in any case.
+func (t *countTarget) reported() []report.Layer {
+	all := report.LayersOf(t.coverage, t.source.layers)
+	if t.source.formula == "" {
+		return all
 	}
-	visit(t.coverage)
-	for _, l := range t.source.layers {
-		one := report.Layer{ID: l.ID, Name: l.Name, Slug: l.Slug}
-		if rev := read[l.ID]; rev != nil {
-			one.Revision, one.Checksum = rev.ID, rev.SourceChecksum
-		}
-		// A formula may read several bands of a layer; a pair has two layers in any case.
-		if t.source.formula == "" || !slices.Contains(out, one) {
+	var out []report.Layer
+	for _, one := range all {
+		if !slices.Contains(out, one) {
 			out = append(out, one)
 		}
 	}
@@ -129,51 +115,6 @@ func (r *counting) add(d *zoneDoc, a *countAnswer) {
 	for k := range a.result.Bands {
 		d.Counts = append(d.Counts, report.New(s, a.result, k))
 	}
-}
-
-// wideCell is a number of a wide table.
-type wideCell struct {
-	column string
-	value  any // float64, int64 or nil
-}
-
-// cells are all numbers of a zone, by what they are numbers of.
-func (r *counting) cells(d *zoneDoc) (out []wideCell) {
-	several := 0
-	for _, t := range r.all {
-		several += max(1, len(t.query.Bands))
-	}
-	for _, doc := range d.Counts {
-		prefix := ""
-		if several > 1 || len(d.Counts) > 1 {
-			prefix = doc.Formula
-			if prefix == "" && len(doc.Layers) > 0 {
-				prefix = doc.Layers[0].Slug
-			}
-			if len(d.Counts) > len(r.all) {
-				prefix += " b" + strconv.Itoa(doc.Band)
-			}
-			prefix += " "
-		}
-		for _, c := range doc.Counts {
-			name := labelOf(c)
-			out = append(out, wideCell{prefix + name, c.Count})
-			if c.Area != nil {
-				out = append(out, wideCell{prefix + name + " " + doc.AreaUnit, *c.Area})
-			}
-		}
-		for _, name := range r.statColumns() {
-			out = append(out, wideCell{prefix + name, doc.Statistics[name]})
-		}
-	}
-	if d.Table != nil {
-		for i, row := range d.Table.Rows {
-			for k, column := range d.Table.Columns {
-				out = append(out, wideCell{decimal(row) + " to " + decimal(column), d.Table.Counts[i][k]})
-			}
-		}
-	}
-	return out
 }
 
 // labelOf names what is counted in a row.

@@ -52,9 +52,10 @@ type geoZones struct {
 	name   string
 	id     string
 	first  *geometry.Feature // that was read to learn the CRS
-	fields []vector.Field
-	srid   int  // that was told up to the first feature, in which zones are placed
-	chosen bool // by a flag
+	known  []vector.Field    // of the features that were read; without a type where all values are null
+	place  map[string]int    // of a property in known
+	srid   int               // that was told up to the first feature, in which zones are placed
+	chosen bool              // by a flag
 	read   int64
 }
 
@@ -63,7 +64,7 @@ func (r *counting) openGeoJSON(path string) (zoneFile, error) {
 	if err != nil {
 		return nil, rasterbase.Errorf(rasterbase.NotFound, "the zones cannot be read: %w", err).WithField("zones")
 	}
-	z := &geoZones{file: f, in: geometry.NewFeatures(f), name: filepath.Base(path), id: r.cmd.ID, chosen: r.cmd.SRID != nil}
+	z := &geoZones{file: f, in: geometry.NewFeatures(f), name: filepath.Base(path), place: map[string]int{}, id: r.cmd.ID, chosen: r.cmd.SRID != nil}
 	if z.first, err = z.in.Next(); err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", z.name, err), f.Close())
 	}
@@ -71,12 +72,10 @@ func (r *counting) openGeoJSON(path string) (zoneFile, error) {
 	if z.first == nil {
 		return z, nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(z.first.Properties)) {
-		z.fields = append(z.fields, vector.Field{Name: name, Type: typeOfProperty(z.first.Properties[name])})
-	}
+	z.values(z.first)
 	if _, ok := z.first.Properties[z.id]; z.id != "" && !ok {
 		err := rasterbase.Errorf(rasterbase.Invalid, "the zones of %s have no property %.60q", z.name, z.id).
-			WithHint("they have %s", fieldNames(z.fields)).WithField("id")
+			WithHint("they have %s", fieldNames(z.known)).WithField("id")
 		return nil, errors.Join(usageError{err}, f.Close())
 	}
 	return z, nil
@@ -96,14 +95,48 @@ func fieldNames(fields []vector.Field) string {
 	return b.String()
 }
 
-func typeOfProperty(v json.RawMessage) vector.FieldType {
-	switch propertyOf(v).(type) {
+func typeOfProperty(v any) vector.FieldType {
+	switch v.(type) {
+	case nil:
+		return ""
 	case float64:
 		return vector.Real
 	case bool:
 		return vector.Boolean
 	}
 	return vector.Text
+}
+
+// values are the properties of a feature, those that no feature before it had last. A
+// property that has values of several types is a text.
+func (z *geoZones) values(f *geometry.Feature) []any {
+	for _, name := range slices.Sorted(maps.Keys(f.Properties)) {
+		if _, ok := z.place[name]; !ok {
+			z.place[name] = len(z.known)
+			z.known = append(z.known, vector.Field{Name: name})
+		}
+	}
+	out := make([]any, len(z.known))
+	for name, raw := range f.Properties {
+		v, field := propertyOf(raw), &z.known[z.place[name]]
+		out[z.place[name]] = v
+		if t := typeOfProperty(v); t != "" && field.Type != t {
+			if field.Type != "" {
+				t = vector.Text
+			}
+			field.Type = t
+		}
+	}
+	return out
+}
+
+// fields are the properties of all features that were read.
+func (z *geoZones) fields() []vector.Field {
+	out := slices.Clone(z.known)
+	for i := range out {
+		out[i].Type = cmp.Or(out[i].Type, vector.Text)
+	}
+	return out
 }
 
 // propertyOf is a property as a value of a field.
@@ -143,10 +176,7 @@ func (z *geoZones) next(ctx context.Context, n int) (out []countZone, err error)
 			return nil, fmt.Errorf("zone %d of %s: %w", z.read+1, z.name, err)
 		}
 		z.read++
-		one := countZone{number: z.read, fields: z.fields, geometry: f.Geometry}
-		for _, field := range z.fields {
-			one.values = append(one.values, valueOfType(propertyOf(f.Properties[field.Name]), field.Type))
-		}
+		one := countZone{number: z.read, values: z.values(f), geometry: f.Geometry}
 		switch {
 		case z.id != "":
 			one.id = propertyOf(f.Properties[z.id])
@@ -159,30 +189,4 @@ func (z *geoZones) next(ctx context.Context, n int) (out []countZone, err error)
 		out = append(out, one)
 	}
 	return out, ctx.Err()
-}
-
-// valueOfType is a value where it is of the type of the field, which the first feature
-// tells; nil else.
-func valueOfType(v any, t vector.FieldType) any {
-	switch v.(type) {
-	case float64:
-		if t == vector.Text {
-			return fmt.Sprint(v)
-		}
-		if t != vector.Real {
-			return nil
-		}
-	case bool:
-		if t == vector.Text {
-			return fmt.Sprint(v)
-		}
-		if t != vector.Boolean {
-			return nil
-		}
-	case string:
-		if t != vector.Text {
-			return nil
-		}
-	}
-	return v
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/zonal"
+	"github.com/rasterbase/rasterbase/zonal/report"
 )
 
 // flagError is an error of what a flag was given.
@@ -15,25 +15,15 @@ func flagError(field, hint, format string, args ...any) error {
 	return usageError{rasterbase.Errorf(rasterbase.Invalid, format, args...).WithHint("%s", hint).WithField(field)}
 }
 
-// The statistics that can be named, by what they need.
-var countStats = map[string]zonal.Stats{
-	"count": zonal.Moments, "sum": zonal.Moments, "mean": zonal.Moments, "min": zonal.Moments, "max": zonal.Moments,
-	"std": zonal.Moments, "variance": zonal.Moments, "median": zonal.Quantiles,
-	"majority": zonal.Variety, "minority": zonal.Variety, "unique": zonal.Variety,
-}
-
-// statNames are the names of statistics in the order in which they are told.
-var statNames = []string{"count", "sum", "mean", "min", "max", "std", "variance", "median", "majority", "minority", "unique"}
-
 // query reads what is counted, but for classes and bands, which are the layer's.
 func (c *countCmd) query() (q zonal.Query, err error) {
 	if q.Group, err = c.grouping(); err != nil {
 		return q, err
 	}
 	for _, name := range c.statList() {
-		need, ok := countStats[name]
+		need, ok := report.Needs(name)
 		if !ok {
-			return q, flagError("stats", "one of "+strings.Join(statNames, ", ")+", or all", "there is no statistic %.40q", name)
+			return q, flagError("stats", "one of "+strings.Join(report.StatisticNames(), ", ")+", or all", "there is no statistic %.40q", name)
 		}
 		q.Stats |= need
 	}
@@ -93,7 +83,7 @@ func (c *countCmd) statList() []string {
 		switch name = strings.ToLower(strings.TrimSpace(name)); name {
 		case "":
 		case "all":
-			return statNames
+			return report.StatisticNames()
 		default:
 			out = append(out, name)
 		}
@@ -102,11 +92,11 @@ func (c *countCmd) statList() []string {
 }
 
 func (c *countCmd) areaUnit() (zonal.AreaUnit, error) {
-	units := []zonal.AreaUnit{"", zonal.SquareMetres, zonal.Hectares, zonal.SquareKilometres, zonal.Acres}
-	if u := zonal.AreaUnit(strings.ToLower(c.Area)); slices.Contains(units, u) {
-		return u, nil
+	u, err := zonal.ParseAreaUnit(strings.ToLower(c.Area))
+	if err != nil {
+		return "", usageError{err}
 	}
-	return "", flagError("area", "one of m2, ha, km2 and acres", "there is no unit of area %.40q", c.Area)
+	return u, nil
 }
 
 // numbersIn reads a list of numbers within bounds; none where they are equal.

@@ -11,6 +11,7 @@ import (
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/coverage"
 	"github.com/rasterbase/rasterbase/store"
+	"github.com/rasterbase/rasterbase/vector"
 	"github.com/rasterbase/rasterbase/zonal"
 )
 
@@ -66,7 +67,7 @@ func (c *countCmd) run(ctx context.Context, r *counting) (err error) {
 	if r.placement, err = r.place(zones.crs()); err != nil {
 		return err
 	}
-	if r.out, err = r.output(ctx, zones.crs()); err != nil {
+	if r.out, err = r.output(zones); err != nil {
 		return err
 	}
 	defer func() { r.out.drop() }()
@@ -226,9 +227,10 @@ type theOne struct {
 	done bool
 }
 
-func (z *theOne) crs() rasterbase.CRS { return z.in }
-func (z *theOne) count() int64        { return 1 }
-func (z *theOne) Close() error        { return nil }
+func (z *theOne) crs() rasterbase.CRS    { return z.in }
+func (z *theOne) count() int64           { return 1 }
+func (z *theOne) fields() []vector.Field { return nil }
+func (z *theOne) Close() error           { return nil }
 
 func (z *theOne) next(context.Context, int) ([]countZone, error) {
 	if z.done {

@@ -69,24 +69,14 @@ func (r *counting) open(ctx context.Context, t *countTarget) (err error) {
 
 // openPair opens two bands, of two layers or of one, as one coverage.
 func (c *exportCmd) openPair(ctx context.Context, st store.Store) (*exportSource, error) {
-	s := &exportSource{listed: true}
-	var ids []rasterbase.LayerID
-	for i, text := range strings.Split(c.Layers, ",") {
+	s := &exportSource{}
+	texts := strings.Split(c.Layers, ",")
+	for i, text := range texts {
 		if !strings.Contains(text, "=") {
-			text = string(rune('a'+i)) + "=" + text
+			texts[i] = string(rune('a'+i)) + "=" + text
 		}
-		in, ref, err := readVariable(text)
-		if err != nil {
-			return nil, err
-		}
-		l, err := findLayer(ctx, st, ref)
-		if err != nil {
-			return nil, err
-		}
-		in.Layer, in.Name, in.License, in.Attribution = l.ID, l.Name, l.License, l.Attribution
-		s.inputs, s.layers, ids = append(s.inputs, in), append(s.layers, l), append(ids, l.ID)
 	}
-	all, err := coverage.OpenAll(ctx, st, ids, coverage.OpenOptions{Transformer: transformer()})
+	all, err := s.openVariables(ctx, st, texts)
 	if err != nil {
 		return nil, err
 	}

@@ -18,10 +18,9 @@ import (
 
 // countZone is a zone, or the one geometry that is asked for.
 type countZone struct {
-	number   int64 // in the file, from 1
-	id       any   // of the field that names it; nil: it has none
-	fields   []vector.Field
-	values   []any        // of fields
+	number   int64        // in the file, from 1
+	id       any          // of the field that names it; nil: it has none
+	values   []any        // of the file's fields; fewer where some came later
 	geometry orb.Geometry // never nil; one without places where the file has none
 	wkb      []byte       // nil: there is none
 }
@@ -40,6 +39,8 @@ type zoneFile interface {
 	next(ctx context.Context, n int) ([]countZone, error)
 	crs() rasterbase.CRS // the zero one: the file says none
 	count() int64        // of zones; -1: not known yet
+	// fields are those of the zones; all are known when all zones were read.
+	fields() []vector.Field
 	Close() error
 }
 
@@ -113,9 +114,10 @@ type vectorZones struct {
 	read   int64
 }
 
-func (z *vectorZones) crs() rasterbase.CRS { return z.source.Info().CRS }
-func (z *vectorZones) count() int64        { return z.source.Info().Count }
-func (z *vectorZones) Close() error        { return z.source.Close() }
+func (z *vectorZones) crs() rasterbase.CRS    { return z.source.Info().CRS }
+func (z *vectorZones) count() int64           { return z.source.Info().Count }
+func (z *vectorZones) fields() []vector.Field { return z.source.Info().Fields }
+func (z *vectorZones) Close() error           { return z.source.Close() }
 
 func (z *vectorZones) next(ctx context.Context, n int) ([]countZone, error) {
 	features, err := z.source.Next(ctx, n)
@@ -125,7 +127,7 @@ func (z *vectorZones) next(ctx context.Context, n int) ([]countZone, error) {
 	out := make([]countZone, len(features))
 	for i, f := range features {
 		z.read++
-		out[i] = countZone{number: z.read, fields: z.source.Info().Fields, values: f.Values, wkb: f.WKB, geometry: orb.MultiPolygon{}}
+		out[i] = countZone{number: z.read, values: f.Values, wkb: f.WKB, geometry: orb.MultiPolygon{}}
 		switch {
 		case z.id >= 0:
 			out[i].id = f.Values[z.id]

@@ -27,15 +27,11 @@ type exportSource struct {
 	listed   bool // the layers are those of variables
 }
 
-// open opens the layer, or the formula over layers.
-func (c *exportCmd) open(ctx context.Context, st store.Store) (*exportSource, error) {
-	s := &exportSource{formula: c.Formula}
-	if !strings.Contains(c.Layers, "=") {
-		return s, c.openLayer(ctx, st, s)
-	}
+// openVariables opens the layers of variables, a=1 or a:0=1.
+func (s *exportSource) openVariables(ctx context.Context, st store.Store, texts []string) ([]coverage.Coverage, error) {
 	s.listed = true
 	var ids []rasterbase.LayerID
-	for text := range strings.SplitSeq(c.Layers, ",") {
+	for _, text := range texts {
 		in, ref, err := readVariable(text)
 		if err != nil {
 			return nil, err
@@ -47,7 +43,16 @@ func (c *exportCmd) open(ctx context.Context, st store.Store) (*exportSource, er
 		in.Layer, in.Name, in.License, in.Attribution = l.ID, l.Name, l.License, l.Attribution
 		s.inputs, s.layers, ids = append(s.inputs, in), append(s.layers, l), append(ids, l.ID)
 	}
-	all, err := coverage.OpenAll(ctx, st, ids, coverage.OpenOptions{Transformer: transformer()})
+	return coverage.OpenAll(ctx, st, ids, coverage.OpenOptions{Transformer: transformer()})
+}
+
+// open opens the layer, or the formula over layers.
+func (c *exportCmd) open(ctx context.Context, st store.Store) (*exportSource, error) {
+	s := &exportSource{formula: c.Formula}
+	if !strings.Contains(c.Layers, "=") {
+		return s, c.openLayer(ctx, st, s)
+	}
+	all, err := s.openVariables(ctx, st, strings.Split(c.Layers, ","))
 	if err != nil {
 		return nil, err
 	}

@@ -6,56 +6,61 @@ import (
 	"strconv"
 )
 
-// CSV writes documents as a table: a row for each count, or, where nothing is grouped,
-// for each band with its statistics.
+// CSV writes documents as a table: a row for each count, with the statistics that were
+// asked for, of the whole zone, in each of them. Where nothing is grouped, or nothing was counted, there is
+// one row for each band.
 type CSV struct {
-	w     *csv.Writer
-	stats []string // columns; nil: rows are counts
+	w      *csv.Writer
+	counts bool
+	stats  []string
 }
 
-// NewCSV begins a table of counts, or of the statistics named.
-func NewCSV(w io.Writer, statistics []string) (*CSV, error) {
-	t := &CSV{w: csv.NewWriter(w), stats: statistics}
-	header := []string{"zone", "layer", "revision", "source_checksum", "band"}
-	if statistics != nil {
-		header = append(header, statistics...)
-	} else {
-		header = append(header, "value", "name", "min", "max", "count", "share", "area")
+// NewCSV begins a table of counts, of the statistics named, or of both.
+func NewCSV(w io.Writer, counts bool, statistics []string) (*CSV, error) {
+	t := &CSV{csv.NewWriter(w), counts, statistics}
+	header := []string{"zone", "layer", "revision", "source_checksum", "band", "valid", "nodata", "outside"}
+	prefix := ""
+	if counts {
+		header, prefix = append(header, "value", "name", "min", "max", "count", "share", "area"), "zone_"
+	}
+	for _, name := range statistics {
+		header = append(header, prefix+name)
 	}
 	return t, t.w.Write(header)
 }
 
 // Write writes a document of a zone.
 func (t *CSV) Write(zone string, d *Document) error {
-	layer, revision, checksum := d.Formula, "", ""
-	if len(d.Layers) == 1 && d.Formula == "" {
-		l := d.Layers[0]
-		layer, checksum = l.Slug, l.Checksum
-		if l.Revision != 0 {
-			revision = strconv.FormatInt(int64(l.Revision), 10)
-		}
+	subject, revision, checksum := d.Subject()
+	first := []string{
+		Cell(zone), Cell(subject), revision, checksum, strconv.Itoa(d.Band),
+		number(&d.Pixels.Valid), number(&d.Pixels.Nodata), number(d.Pixels.Outside),
 	}
-	first := []string{text(zone), text(layer), revision, checksum, strconv.Itoa(d.Band)}
-	if t.stats != nil {
-		for _, name := range t.stats {
-			cell := ""
-			switch v := d.Statistics[name].(type) {
-			case float64:
-				cell = number(&v)
-			case int64:
-				cell = strconv.FormatInt(v, 10)
-			}
-			first = append(first, cell)
+	var last []string
+	for _, name := range t.stats {
+		cell := ""
+		switch v := d.Statistics[name].(type) {
+		case float64:
+			cell = number(&v)
+		case int64:
+			cell = strconv.FormatInt(v, 10)
 		}
-		return t.w.Write(first)
+		last = append(last, cell)
 	}
-	for _, c := range d.Counts {
+	if !t.counts {
+		return t.w.Write(append(first, last...))
+	}
+	counts := d.Counts
+	if len(counts) == 0 { // a zone that holds nothing has a row all the same
+		counts = []Count{{}}
+	}
+	for _, c := range counts {
 		name := ""
 		if c.Name != nil {
-			name = text(*c.Name)
+			name = Cell(*c.Name)
 		}
-		row := append(first[:5:5], number(c.Value), name, number(c.Min), number(c.Max), number(&c.Count), number(&c.Share), number(c.Area))
-		if err := t.w.Write(row); err != nil {
+		row := append(first[:len(first):len(first)], number(c.Value), name, number(c.Min), number(c.Max), number(&c.Count), number(&c.Share), number(c.Area))
+		if err := t.w.Write(append(row, last...)); err != nil {
 			return err
 		}
 	}
@@ -68,6 +73,40 @@ func (t *CSV) Flush() error {
 	return t.w.Error()
 }
 
+// PairsCSV writes tables of pairs: a row for each pair of values that there is.
+type PairsCSV struct{ w *csv.Writer }
+
+// NewPairsCSV begins a table; row and column name the columns of the values.
+func NewPairsCSV(w io.Writer, row, column string) (*PairsCSV, error) {
+	t := &PairsCSV{csv.NewWriter(w)}
+	return t, t.w.Write([]string{"zone", row, column, "count", "area"})
+}
+
+// Write writes the pairs of a zone.
+func (t *PairsCSV) Write(zone string, table *Table) error {
+	for i, row := range table.Rows {
+		for k, column := range table.Columns {
+			if table.Counts[i][k] == 0 {
+				continue
+			}
+			area := ""
+			if table.Areas != nil {
+				area = number(&table.Areas[i][k])
+			}
+			if err := t.w.Write([]string{Cell(zone), number(&row), number(&column), number(&table.Counts[i][k]), area}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Flush writes what is held back.
+func (t *PairsCSV) Flush() error {
+	t.w.Flush()
+	return t.w.Error()
+}
+
 func number(v *float64) string {
 	if v == nil {
 		return ""
@@ -75,8 +114,8 @@ func number(v *float64) string {
 	return strconv.FormatFloat(*v, 'f', -1, 64)
 }
 
-// text keeps spreadsheets from taking a name for a formula.
-func text(s string) string {
+// Cell is a text as a cell of a table: spreadsheets do not take it for a formula.
+func Cell(s string) string {
 	if s != "" && (s[0] == '=' || s[0] == '+' || s[0] == '-' || s[0] == '@' || s[0] == '\t' || s[0] == '\r') {
 		if _, err := strconv.ParseFloat(s, 64); err != nil {
 			return "'" + s

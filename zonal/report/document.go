@@ -19,9 +19,35 @@ type Layer struct {
 	Checksum string                `json:"source_checksum,omitempty"`
 }
 
+// LayersOf tells of layers that a coverage is, or is made of, with the revisions of them
+// that it reads.
+func LayersOf(c coverage.Coverage, layers []*rasterbase.Layer) []Layer {
+	read := map[rasterbase.LayerID]*rasterbase.Revision{}
+	var visit func(c coverage.Coverage)
+	visit = func(c coverage.Coverage) {
+		switch c := c.(type) {
+		case *coverage.Layer:
+			read[c.Layer().ID] = c.Revision()
+		case interface{ Inputs() []coverage.Input }:
+			for _, in := range c.Inputs() {
+				visit(in.Coverage)
+			}
+		}
+	}
+	visit(c)
+	out := make([]Layer, len(layers))
+	for i, l := range layers {
+		out[i] = Layer{ID: l.ID, Name: l.Name, Slug: l.Slug}
+		if rev := read[l.ID]; rev != nil {
+			out[i].Revision, out[i].Checksum = rev.ID, rev.SourceChecksum
+		}
+	}
+	return out
+}
+
 // Subject is what was counted, and how.
 type Subject struct {
-	Layers      []Layer
+	Layers      []Layer // the first is the one that was counted, unless that is a formula
 	Formula     string
 	Datatype    rasterbase.Datatype
 	Bands       []rasterbase.Band
@@ -52,6 +78,19 @@ type Document struct {
 	Pixels     Pixels         `json:"pixels"`
 	Statistics map[string]any `json:"statistics,omitempty"`
 	Made       Made           `json:"made"`
+}
+
+// Subject names what was counted, the formula or the layer, and of a layer that was
+// parsed its revision and its source's checksum.
+func (d *Document) Subject() (name, revision, checksum string) {
+	if d.Formula != "" || len(d.Layers) == 0 {
+		return d.Formula, "", ""
+	}
+	l := d.Layers[0]
+	if l.Revision != 0 {
+		revision = strconv.FormatInt(int64(l.Revision), 10)
+	}
+	return l.Slug, revision, l.Checksum
 }
 
 // Count is a row of counts.
@@ -161,6 +200,17 @@ func (s *Subject) value(band int, v float64) float64 {
 		return v
 	}
 	return short
+}
+
+// Needs is what has to be found out for a statistic; false: there is none of the name.
+func Needs(statistic string) (zonal.Stats, bool) {
+	switch statistic {
+	case "median":
+		return zonal.Quantiles, true
+	case "majority", "minority", "unique":
+		return zonal.Variety, true
+	}
+	return zonal.Moments, contains(StatisticNames(), statistic)
 }
 
 // StatisticNames are those of the statistics but for percentiles, as TiTiler has them,

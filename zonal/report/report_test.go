@@ -83,13 +83,17 @@ func TestClassesOfALegend(t *testing.T) {
 
 func Example() {
 	var b strings.Builder
-	t, err := report.NewCSV(&b, nil)
+	t, err := report.NewCSV(&b, true, []string{"min"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	r := &zonal.Result{Bands: []zonal.BandResult{{Group: zonal.ByValue, Valid: 4, Counts: []zonal.Row{{Value: 5, Count: 3}, {Value: 7, Count: 1}}}}}
+	r := &zonal.Result{Bands: []zonal.BandResult{{Group: zonal.ByValue, Valid: 4, Counts: []zonal.Row{{Value: 5, Count: 3}, {Value: 7, Count: 1}}, Statistics: &zonal.Statistics{Min: 5}}}}
 	if err := t.Write("=A1", report.New(subject(), r, 0)); err != nil {
+		fmt.Println(err)
+	}
+	// A zone without pixels has a row all the same.
+	if err := t.Write("nowhere", report.New(subject(), &zonal.Result{Made: zonal.Made{Outside: 6}, Bands: []zonal.BandResult{{Group: zonal.ByValue}}}, 0)); err != nil {
 		fmt.Println(err)
 	}
 	if err := t.Flush(); err != nil {
@@ -97,7 +101,8 @@ func Example() {
 	}
 	fmt.Print(b.String())
 	// Output:
-	// zone,layer,revision,source_checksum,band,value,name,min,max,count,share,area
-	// '=A1,land-cover,7,sha256:ab,1,5,,,,3,0.75,
-	// '=A1,land-cover,7,sha256:ab,1,7,,,,1,0.25,
+	// zone,layer,revision,source_checksum,band,valid,nodata,outside,value,name,min,max,count,share,area,zone_min
+	// '=A1,land-cover,7,sha256:ab,1,4,0,0,5,,,,3,0.75,,5
+	// '=A1,land-cover,7,sha256:ab,1,4,0,0,7,,,,1,0.25,,5
+	// nowhere,land-cover,7,sha256:ab,1,0,0,6,,,,,0,0,,
 }
