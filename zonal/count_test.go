@@ -342,3 +342,26 @@ func TestWholeCoverages(t *testing.T) {
 		}
 	}
 }
+
+// Fractions of pixels that are all valid leave none without a value, not even what
+// rounding makes of their sum.
+func TestFractionsOfValidPixels(t *testing.T) {
+	cov := addLayer(t, openStore(t), testlayer.Spec{
+		Layer: rasterbase.Layer{Name: "valid"}, Datatype: rasterbase.Categorical, NoPyramid: true, MaxZoom: 8,
+		Bands: []rasterbase.Band{{PixelType: rasterbase.Uint8, Nodata: rasterbase.FloatPtr(255)}}, Width: 300, Height: 300,
+		Value: func(band, x, y int) (float64, bool) { v, _ := patchy(band, x, y); return math.Mod(v, 9), true },
+	})
+	r := rand.New(rand.NewPCG(4, 4))
+	d := cov.Describe()
+	for range 20 {
+		g := wavy(r, d.Grid, 150, 150, 60, 30000)
+		o := zonal.Options{Placement: zonal.Placement{Rule: footprint.Fraction, CRS: d.CRS}}
+		got, err := zonal.ValueCount(t.Context(), cov, g, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b := got.Bands[0]; b.Nodata != 0 || b.Valid < 20000 {
+			t.Errorf("%v valid pixels, %v without a value", b.Valid, b.Nodata)
+		}
+	}
+}

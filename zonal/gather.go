@@ -301,10 +301,12 @@ func (g *gatherer) take() part {
 			out.moments.m2 = math.Inf(1)
 		}
 	}
-	if out.nodata = g.held - out.valid; !g.p.fraction {
+	switch out.nodata = g.held - out.valid; {
+	case !g.p.fraction:
 		out.nodata = math.Round(out.nodata)
+	case out.nodata < 1e-11*g.held: // what rounding left of fractions that were summed twice
+		out.nodata = 0
 	}
-	out.nodata = max(0, out.nodata)
 	g.held, g.part, g.plain = 0, part{}, moments{}
 	return out
 }
