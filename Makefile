@@ -10,8 +10,8 @@ ARGS ?=
 BENCH ?= .
 FUZZTIME ?= 20s
 
-WEB := server/web
-WEB_SOURCES := $(wildcard $(WEB)/package.json $(WEB)/package-lock.json $(WEB)/*.mjs) $(shell find $(WEB)/src -type f 2>/dev/null) legend/colormaps.txt
+WEB := server/web admin/web
+web_sources = $(wildcard $(1)/package.json $(1)/package-lock.json $(1)/*.mjs) $(shell find $(1)/src -type f 2>/dev/null)
 LINT := $(GO) tool -modfile=tools/go.mod golangci-lint
 
 # Without a readable git repository a build cannot note its commit.
@@ -38,11 +38,13 @@ build: deps assets ## Build bin/rasterbase
 	$(call say,building bin/rasterbase)
 	@$(GO) build -o bin/rasterbase ./cmd/rasterbase
 
-assets: $(WEB)/dist/map.js ## Build the map page's scripts, if their sources changed
+assets: $(WEB:%=%/dist/map.js) ## Build the scripts of the pages, if their sources changed
 
-$(WEB)/dist/map.js: $(WEB_SOURCES)
-	$(call say,building the map page)
-	@cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build
+server/web/dist/map.js: $(call web_sources,server/web) legend/colormaps.txt
+admin/web/dist/map.js: $(call web_sources,admin/web)
+$(WEB:%=%/dist/map.js):
+	$(call say,building the scripts of $(@:/web/dist/map.js=))
+	@cd $(@:/dist/map.js=) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
 deps: ## Install what building needs and is missing (asks for root only then)
@@ -103,4 +105,4 @@ fuzz: deps ## Fuzz every parser and codec for FUZZTIME=20s each
 	@tools/fuzz.sh $(FUZZTIME)
 
 clean: ## Remove what was built; the data stay
-	@rm -rf bin $(WEB)/node_modules $(WEB)/dist/*.js $(WEB)/dist/*.css $(WEB)/dist/*.json
+	@for w in $(WEB); do rm -rf bin $$w/node_modules $$w/dist/*.js $$w/dist/*.css $$w/dist/*.json; done

@@ -38,6 +38,9 @@ type User struct {
 	Name    string // unique in any case
 	Role    Role
 	Created time.Time
+	// Password is the hash of the password that the user signs in with in a browser;
+	// empty: the user has tokens alone.
+	Password string
 }
 
 // Token is a secret that a program shows to act as a user. The secret itself is

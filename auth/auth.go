@@ -4,7 +4,8 @@
 //	Authorization: Bearer rb_…
 //
 // or as the password of HTTP Basic with its user's name, for what knows no more
-// than that, such as QGIS and GDAL. A host program with users of its own passes
+// than that, such as QGIS and GDAL. People sign in with a password in a browser, which
+// gets a session. A host program with users of its own passes
 // another rasterbase.Auth and does without this package.
 //
 //	a := auth.New(st.Catalog(), auth.Options{})
@@ -21,6 +22,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
+
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -34,6 +37,12 @@ type Options struct {
 	// address for all who come through it. A program that knows its proxies can
 	// read it from what they add to a request.
 	Address func(*http.Request) string
+	// Secure tells whether a request came over TLS, so that a browser sends its
+	// cookie over nothing else. Nil: whether the connection is.
+	Secure func(*http.Request) bool
+	// Origin is the address under which browsers see the program where that is not
+	// the host that its requests name: scheme://host. Empty: it is.
+	Origin string
 }
 
 // Auth knows users by their tokens. Any number of goroutines may use it.
@@ -42,12 +51,17 @@ type Auth struct {
 	o       Options
 	limit   *limiter
 	uses    *uses
+
+	sessions *scs.SessionManager
+	origins  *http.CrossOriginProtection
+	hashed   chan struct{} // passwords that are being compared
+	setup    setup
 }
 
 var _ rasterbase.Auth = (*Auth)(nil)
 
 // New makes an Auth over the users and tokens of a catalog. It panics without
-// one.
+// one, and for an Origin that is none.
 func New(catalog store.Catalog, o Options) *Auth {
 	if catalog == nil {
 		panic("auth: users are kept in a catalog, and there is none")
@@ -61,7 +75,19 @@ func New(catalog store.Catalog, o Options) *Auth {
 	if o.Address == nil {
 		o.Address = connected
 	}
-	return &Auth{catalog: catalog, o: o, limit: newLimiter(), uses: newUses(catalog, o.Log)}
+	if o.Secure == nil {
+		o.Secure = func(r *http.Request) bool { return r.TLS != nil }
+	}
+	origins := http.NewCrossOriginProtection()
+	if o.Origin != "" {
+		if err := origins.AddTrustedOrigin(o.Origin); err != nil {
+			panic("auth: " + err.Error())
+		}
+	}
+	return &Auth{
+		catalog: catalog, o: o, limit: newLimiter(), uses: newUses(catalog, o.Log), sessions: newSessions(catalog, o.Now),
+		origins: origins, hashed: make(chan struct{}, hashedAtOnce), setup: newSetup(),
+	}
 }
 
 // Close waits until the uses of tokens that are being noted are stored.
@@ -76,14 +102,19 @@ func connected(r *http.Request) string {
 	return host
 }
 
-// Principal tells whose token a request shows; without any it is nobody. The
+// Principal tells whose token a request shows, or which user the browser that sent it is
+// signed in as; without any it is nobody, and so it is with a session that has ended. A
+// request that changes something and that another site had a browser send has code forbidden. The
 // error has code unauthorized for credentials that are malformed, unknown,
 // expired or of somebody else than is named, and does not tell which; too many
 // when its sender has to wait; and internal when the catalog cannot be read.
 func (a *Auth) Principal(r *http.Request) (rasterbase.Principal, error) {
 	c, err := parseHeader(r.Header.Values("Authorization"))
-	if err != nil || c == (credentials{}) {
+	if err != nil {
 		return rasterbase.Principal{}, err
+	}
+	if c == (credentials{}) {
+		return a.signedIn(r)
 	}
 	if !plausible(c.secret) {
 		return rasterbase.Principal{}, errWrong() // nothing is looked up for it
@@ -108,6 +139,21 @@ func (a *Auth) Principal(r *http.Request) (rasterbase.Principal, error) {
 	a.limit.right(key, now)
 	a.uses.note(r.Context(), token, now)
 	return rasterbase.Principal{Name: user.Name, Role: user.Role}, nil
+}
+
+// signedIn tells which user a browser is signed in as.
+func (a *Auth) signedIn(r *http.Request) (rasterbase.Principal, error) {
+	u, err := a.session(r)
+	if err != nil {
+		return rasterbase.Principal{}, rasterbase.Errorf(rasterbase.Internal, "look up the session: %w", err)
+	}
+	if u == nil {
+		return rasterbase.Principal{}, nil
+	}
+	if err := a.origins.Check(r); err != nil {
+		return rasterbase.Principal{}, errElsewhere(err)
+	}
+	return rasterbase.Principal{Name: u.Name, Role: u.Role}, nil
 }
 
 // errNobody says that credentials are those of nobody.

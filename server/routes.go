@@ -68,6 +68,14 @@ func (s *Server) routes() *http.ServeMux {
 	return mux
 }
 
+// Mount answers what is below a path, such as /admin, by another handler, which sees
+// paths without it, and clients as trusted proxies tell of them. It is called before the
+// server answers anything.
+func (s *Server) Mount(path string, h http.Handler) {
+	s.patterns = append(s.patterns, path+"/")
+	s.mux.Handle(path+"/", http.StripPrefix(path, h))
+}
+
 // metrics answers what the server measures to those who manage it.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 	who, err := s.signedIn(r)

@@ -26,6 +26,13 @@ func (s *Server) root(r *http.Request) string {
 	return u.String() + told.prefix + prefix(r)
 }
 
+// Secure tells whether the client sent a request over TLS, to this server or to a proxy
+// that is trusted.
+func Secure(r *http.Request) bool {
+	told, _ := r.Context().Value(seenKey{}).(seen)
+	return r.TLS != nil && told.scheme == "" || told.scheme == "https"
+}
+
 // prefix is the part of the path that http.StripPrefix took off before the
 // request came here: what the path that was asked for has and ours has not.
 func prefix(r *http.Request) string {

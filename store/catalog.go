@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -58,6 +59,7 @@ type Tx interface {
 	Exports() Exports
 	Users() Users
 	Tokens() Tokens
+	Sessions() Sessions
 }
 
 // LayerFilter selects layers; zero fields select all.
@@ -270,8 +272,8 @@ type Exports interface {
 // for an unknown id or name, and have code conflict when the name is taken, in
 // any case.
 type Users interface {
-	// Create stores a new user and sets its ID and Created. An ID that is given
-	// is kept, as [Catalog] says, and Created with it.
+	// Create stores a new user, without a password, and sets its ID and Created. An
+	// ID that is given is kept, as [Catalog] says, and Created and Password with it.
 	Create(ctx context.Context, u *rasterbase.User) error
 	Get(ctx context.Context, id rasterbase.UserID) (*rasterbase.User, error)
 	// FindName finds a user by name, in any case.
@@ -281,6 +283,8 @@ type Users interface {
 	// Update stores Name and Role. The colormaps that are kept under the name go
 	// with it.
 	Update(ctx context.Context, u *rasterbase.User) error
+	// SetPassword stores the hash of a user's password; empty: the user has none.
+	SetPassword(ctx context.Context, id rasterbase.UserID, hash string) error
 	// Delete removes a user with all of their tokens, and the colormaps that are
 	// kept under the name.
 	Delete(ctx context.Context, id rasterbase.UserID) error
@@ -302,4 +306,24 @@ type Tokens interface {
 	// Update stores Name, Expires and Used.
 	Update(ctx context.Context, t *rasterbase.Token) error
 	Delete(ctx context.Context, id rasterbase.TokenID) error
+}
+
+// Session is what is kept of a browser that is signed in.
+type Session struct {
+	Hash    string // of the secret that the browser shows
+	Data    []byte
+	Expires time.Time
+}
+
+// Sessions keeps the sessions of browsers. They are not moved to other stores.
+type Sessions interface {
+	// Put stores a session, in place of the one with the same hash.
+	Put(ctx context.Context, s *Session) error
+	// Get returns a session, also one that has expired. The error matches ErrNotExist
+	// for an unknown hash.
+	Get(ctx context.Context, hash string) (*Session, error)
+	// Delete removes a session; deleting it again is not an error.
+	Delete(ctx context.Context, hash string) error
+	// DeleteExpired removes those that expired before a time, and tells how many.
+	DeleteExpired(ctx context.Context, before time.Time) (int, error)
 }

@@ -63,6 +63,7 @@ type config struct {
 	TileCacheTimeout    int // seconds
 	TileCacheRevalidate bool
 	EmptyTile204        bool
+	Admin               bool
 	TrustedProxies      []netip.Prefix
 	Visibility          rasterbase.Visibility
 	PublicURL           string // without a slash at its end

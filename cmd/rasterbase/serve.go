@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/admin"
 	"github.com/rasterbase/rasterbase/auth"
+	"github.com/rasterbase/rasterbase/server"
 )
 
 // servingMemory is what answering requests takes beside parses: encoded tiles,
@@ -56,11 +61,20 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	defer parser.Close()
 	limitMemory(conf, conf.Workers, servingMemory)
 	s := newService(conf, st, parser, log)
-	users := auth.New(st.Catalog(), auth.Options{Log: log})
+	users := auth.New(st.Catalog(), auth.Options{Log: log, Origin: originOf(conf.PublicURL), Secure: func(r *http.Request) bool {
+		return strings.HasPrefix(conf.PublicURL, "https:") || server.Secure(r)
+	}})
 	defer users.Close()
 	handler, err := s.handler(users)
 	if err != nil {
 		return err
+	}
+	if conf.Admin {
+		pages, err := admin.New(admin.Config{API: handler, Auth: users, Accounts: users, Log: log})
+		if err != nil {
+			return err
+		}
+		handler.Mount("/admin", pages)
 	}
 	operations, err := s.listen(ctx)
 	if err != nil {
@@ -71,6 +85,11 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		base = "http://" + reachable(listener.Addr().String())
 	}
 	fmt.Fprintf(a.stdout, "rasterbase is at %s/\n", base)
+	if conf.Admin {
+		if err := sayAdmin(ctx, a.stdout, users, base); err != nil {
+			return err
+		}
+	}
 
 	log.Info("serving", "addr", listener.Addr().String(), "store", conf.place(), "workers", conf.Workers)
 	group, running := errgroup.WithContext(ctx)
@@ -90,6 +109,29 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// sayAdmin prints where the admin is, and by which address it is set up.
+func sayAdmin(ctx context.Context, to io.Writer, users *auth.Auth, base string) error {
+	code, err := users.SetupCode(ctx)
+	if err != nil {
+		return err
+	}
+	if code == "" {
+		_, err = fmt.Fprintf(to, "the admin is at %s/admin/\n", base)
+		return err
+	}
+	_, err = fmt.Fprintf(to, "make the first administrator at %s/admin/setup?code=%s\n", base, code)
+	return err
+}
+
+// originOf is the scheme and host of the public URL; empty without one.
+func originOf(public string) string {
+	u, err := url.Parse(public)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // listen takes the address to serve on.

@@ -84,6 +84,7 @@ var settings = []setting{
 	{"tile_cache_timeout", "SECONDS", "86400", "How long clients may keep a tile of a versioned address; 0: not at all.", setInt(func(c *config) *int { return &c.TileCacheTimeout }, 0, 10*366*86400)},
 	{"tile_cache_revalidate", "true|false", "true", "Make clients ask each time whether a tile of an address without its version is still current; otherwise they keep it as long as a versioned one.", setBool(func(c *config) *bool { return &c.TileCacheRevalidate })},
 	{"empty_tiles", "200|204", "200", "Status of tiles without anything on them: 200 with a transparent picture, or 204 with none.", setEmptyTiles},
+	{"admin", "true|false", "true", "Serve the web admin at /admin/.", setBool(func(c *config) *bool { return &c.Admin })},
 	{"default_visibility", "public|private", "public", "Who may read new layers.", setVisibility},
 	{"public_url", "URL", "", "Address that users see, with the path prefix, when a proxy stands in front.", setPublicURL},
 	{"trusted_proxies", "ADDRESSES", "", "Addresses and networks of proxies, separated by commas, whose Forwarded and X-Forwarded headers are believed; none when empty.", setProxies},
@@ -103,7 +104,6 @@ var renamed = map[string]string{
 var later = map[string]string{
 	"RASTER_TILES_URL":   "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
 	"RASTER_SOURCES_URL": "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_ADMIN":       "this version has no web admin yet",
 	"RASTER_BASEMAP_URL": "the map of this version has no base map",
 }
 

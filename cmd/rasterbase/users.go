@@ -14,15 +14,16 @@ import (
 )
 
 type usersCmd struct {
-	List   usersListCmd   `cmd:"" default:"withargs" help:"List the users."`
-	Add    usersAddCmd    `cmd:"" help:"Add a user."`
-	Set    usersSetCmd    `cmd:"" help:"Change a user's role or name."`
-	Delete usersDeleteCmd `cmd:"" help:"Delete a user with all of their tokens."`
+	List     usersListCmd     `cmd:"" default:"withargs" help:"List the users."`
+	Add      usersAddCmd      `cmd:"" help:"Add a user."`
+	Set      usersSetCmd      `cmd:"" help:"Change a user's role or name."`
+	Password usersPasswordCmd `cmd:"" help:"Give a user a password to sign in with in a browser."`
+	Delete   usersDeleteCmd   `cmd:"" help:"Delete a user with all of their tokens."`
 }
 
 // Help is the longer text of "users --help".
 func (*usersCmd) Help() string {
-	return `Everybody may read public layers. Users may do more over HTTP, as their role says, and show who they are by a token:
+	return `Everybody may read public layers. Users may do more over HTTP, as their role says, and show who they are by a token, or in a browser by a password:
 
   viewer         reads private layers too
   editor         adds, changes and deletes layers and legends
@@ -33,6 +34,7 @@ Whoever runs these commands may do everything: what they need is the data folder
 Examples:
 
   rasterbase users add anna
+  rasterbase users password anna
   rasterbase tokens add anna
   rasterbase users set bert --role editor`
 }
@@ -139,7 +141,7 @@ func (c *usersAddCmd) Run(ctx context.Context, a *app) error {
 		why = ": the first user of all"
 	}
 	fmt.Fprintf(a.stdout, "%s%s\n", doc, why)
-	fmt.Fprintf(a.stderr, "`rasterbase tokens add %s` makes a token\n", shellWord(doc.Name))
+	fmt.Fprintf(a.stderr, "`rasterbase users password %[1]s` gives a password for browsers, `rasterbase tokens add %[1]s` makes a token for programs\n", shellWord(doc.Name))
 	return nil
 }
 

@@ -130,6 +130,9 @@ func (t *Tx) Users() store.Users { return users{t} }
 // Tokens keeps the tokens of users.
 func (t *Tx) Tokens() store.Tokens { return tokens{t} }
 
+// Sessions keeps the sessions of browsers.
+func (t *Tx) Sessions() store.Sessions { return sessions{t} }
+
 // JobsAdded reports whether workers should look for jobs once the transaction
 // is kept.
 func (t *Tx) JobsAdded() bool { return t.added }

@@ -11,11 +11,11 @@ import (
 
 type users struct{ *Tx }
 
-const userColumns = `id, name, role, created`
+const userColumns = `id, name, role, created, password`
 
 func scanUser(row Row) (*rasterbase.User, error) {
 	var u rasterbase.User
-	err := row.Scan(&u.ID, &u.Name, &u.Role, (*Time)(&u.Created))
+	err := row.Scan(&u.ID, &u.Name, &u.Role, (*Time)(&u.Created), &u.Password)
 	return &u, err
 }
 
@@ -30,7 +30,10 @@ func (x users) Create(ctx context.Context, u *rasterbase.User) error {
 		return err
 	}
 	n.Created = givenTime(n.ID != 0, n.Created, x.now())
-	id, err := x.insert(ctx, "users", `name, name_key, role, created`, int64(n.ID), []any{n.Name, caseless(n.Name), n.Role, n.Created})
+	if n.ID == 0 {
+		n.Password = ""
+	}
+	id, err := x.insert(ctx, "users", `name, name_key, role, created, password`, int64(n.ID), []any{n.Name, caseless(n.Name), n.Role, n.Created, n.Password})
 	if err != nil {
 		return x.conflict(err, fmt.Sprintf("storing user %q", n.Name), "name")
 	}
@@ -101,6 +104,17 @@ func (x users) Update(ctx context.Context, u *rasterbase.User) error {
 	}
 	if n == 0 {
 		return noUser(u.ID)
+	}
+	return nil
+}
+
+func (x users) SetPassword(ctx context.Context, id rasterbase.UserID, hash string) error {
+	n, err := x.exec(ctx, `UPDATE @users SET password = ? WHERE id = ?`, hash, id)
+	if err != nil {
+		return fmt.Errorf("storing the password of user %d: %w", id, err)
+	}
+	if n == 0 {
+		return noUser(id)
 	}
 	return nil
 }

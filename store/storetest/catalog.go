@@ -34,6 +34,7 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Store) {
 		"SameNames": sameNames, "SameKeys": sameKeys, "PublishTogether": publishTogether,
 		"UserRoundTrip": userRoundTrip, "UsersMissing": usersMissing, "UserNames": userNames, "SameUsers": sameUsers,
 		"TokenRoundTrip": tokenRoundTrip, "TokensMissing": tokensMissing, "TokensOfUsers": tokensOfUsers,
+		"UserPassword": userPassword, "SessionRoundTrip": sessionRoundTrip, "SessionsExpired": sessionsExpired,
 		"FormulaRoundTrip": formulaRoundTrip, "FormulaRefused": formulaRefused, "FormulaDepth": formulaDepth, "FormulaReadBy": formulaReadBy,
 		"FormulaDelete": formulaDelete, "FormulaFind": formulaFind, "FormulaTogether": formulaTogether,
 		"ExportRoundTrip": exportRoundTrip, "ExportList": exportList, "ExportsMissing": exportsMissing,

@@ -1,0 +1,108 @@
+package admin_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/internal/browsertest"
+)
+
+// fill types into the fields of a page's form, and sends it.
+func fill(b *browsertest.Browser, fields map[string]string) {
+	for name, value := range fields {
+		browsertest.Evaluate[bool](b, fmt.Sprintf(`document.querySelector('main form [name=%q]').value = %q, true`, name, value))
+	}
+	browsertest.Evaluate[bool](b, `document.querySelector('main form button.main').click(), true`)
+}
+
+// From the first start to a raster on the map, in a browser.
+func TestTheAdminInABrowser(t *testing.T) {
+	content := vegetation(t)
+	s := newSite(t)
+	code, err := s.users.SetupCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := browsertest.New(t, filepath.Join("web", "dist"))
+	b.Device(1280, 900, "light")
+	b.Go(s.root + "setup?code=" + code)
+	b.Shot("admin-setup")
+	fill(b, map[string]string{"name": "root", "password": password, "again": password})
+	b.Until(`location.pathname.endsWith("/admin/layers") && !!document.getElementById("drop")`)
+
+	// Two files are dropped; one is no raster.
+	drop := func(name string, content []byte) {
+		browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => {
+			const bytes = Uint8Array.from(atob(%q), (c) => c.charCodeAt(0));
+			const data = new DataTransfer();
+			data.items.add(new File([bytes], %q));
+			document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+			return true;
+		})()`, base64.StdEncoding.EncodeToString(content), name))
+	}
+	drop("<script>alert(1)<x>.tif", content)
+	drop("خريطة 地图.tif", []byte("this is no raster"))
+	b.Until(`document.querySelectorAll("#uploads li").length === 2 && [...document.querySelectorAll("#uploads li")].every((li) => li.querySelector("a, .bad"))`)
+	if names := browsertest.Evaluate[string](b, `[...document.querySelectorAll("#uploads .name")].map((n) => n.textContent).join("|")`); names != "<script>alert(1)<x>.tif|خريطة 地图.tif" {
+		t.Errorf("the files are called %s", names)
+	}
+	b.Until(`document.querySelectorAll("#list tbody tr").length === 2`)
+	b.Shot("admin-layers-uploading")
+
+	// Its page follows the parse, and has the map of it.
+	link := browsertest.Evaluate[string](b, `document.querySelector("#uploads a").href`)
+	b.Go(link)
+	b.Until(`document.querySelector(".status.good") !== null`)
+	b.Until(`[...document.querySelectorAll("#map img.leaflet-tile")].some((i) => i.complete && i.naturalWidth > 0)`)
+	browsertest.Evaluate[bool](b, `document.getElementById("map").dispatchEvent(new MouseEvent("mousemove", { clientX: 640, clientY: document.getElementById("map").getBoundingClientRect().top + 190, bubbles: true })), true`)
+	b.Until(`/-?[0-9.]+, -?[0-9.]+: [0-9]+/.test(document.getElementById("value").textContent)`)
+	b.Shot("admin-layer")
+
+	// The settings are kept, and the parse that they need is seen to its end.
+	fill(b, map[string]string{"name": "Vegetation", "max_zoom": "8"})
+	b.Until(`document.querySelector("h1")?.textContent === "Vegetation" && document.querySelector(".status.good") !== null && document.body.textContent.includes("of zooms 0 to 8")`)
+
+	for _, look := range []struct {
+		name          string
+		width, height int64
+		scheme        string
+	}{{"phone", 390, 844, "light"}, {"dark", 1280, 900, "dark"}} {
+		b.Device(look.width, look.height, look.scheme)
+		for _, page := range []string{"layers", "layers/1"} {
+			b.Go(s.root + page)
+			b.Until(`document.readyState === "complete"`)
+			if wide := browsertest.Evaluate[float64](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+				t.Errorf("%s is %v pixels wider than a %s", page, wide, look.name)
+			}
+			b.Shot("admin-" + strings.ReplaceAll(page, "/", "-") + "-" + look.name)
+		}
+	}
+	for _, says := range b.Complaints() {
+		t.Errorf("the browser says %s", says)
+	}
+}
+
+// A private layer is shown to those who are signed in, and is as one that is not there
+// to all others.
+func TestPrivateLayersInABrowser(t *testing.T) {
+	s := newSite(t)
+	s.addUser("anna", rasterbase.Viewer)
+	l := s.addLayer(rasterbase.Layer{Name: "Secret hills", Visibility: rasterbase.Private})
+	path := s.server + fmt.Sprintf("layers/%d", l.ID)
+	b := browsertest.New(t, filepath.Join("web", "dist"))
+	b.Go(path)
+	if got := browsertest.Evaluate[string](b, `document.body.textContent`); !strings.Contains(got, "there is no layer") {
+		t.Errorf("a stranger sees %s", got)
+	}
+	b.Go(s.root)
+	fill(b, map[string]string{"name": "anna", "password": password})
+	b.Until(`document.body?.textContent.includes("Secret hills") === true`)
+	b.Go(path)
+	if got := browsertest.Evaluate[string](b, `document.body.textContent`); !strings.Contains(got, "Secret hills") {
+		t.Errorf("who is signed in sees %s", got)
+	}
+}

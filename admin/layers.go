@@ -1,0 +1,198 @@
+package admin
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/rasterbase/rasterbase"
+)
+
+// perPage is how many layers a page lists.
+const perPage = 25
+
+// layerRow is what the list shows of a layer.
+type layerRow struct {
+	ID         int64   `json:"id"`
+	Slug       string  `json:"slug"`
+	Name       string  `json:"name"`
+	FileName   string  `json:"file_name"`
+	Datatype   string  `json:"datatype"`
+	Visibility string  `json:"visibility"`
+	Status     string  `json:"status"`
+	Percent    float64 `json:"percent"`
+	Error      string  `json:"error"`
+	MaxZoom    int     `json:"max_zoom"`
+}
+
+// Working tells whether the layer is being parsed.
+func (l *layerRow) Working() bool { return working(l.Status) }
+
+func working(status string) bool {
+	switch rasterbase.Status(status) {
+	case rasterbase.Finished, rasterbase.Failed, rasterbase.Cancelled, rasterbase.Unparsed, "":
+		return false
+	}
+	return true
+}
+
+// layerList is the page of layers.
+type layerList struct {
+	Items                    []layerRow `json:"items"`
+	Total                    int        `json:"total"`
+	Search, Datatype, Status string     `json:"-"`
+	Datatypes, Statuses      []string   `json:"-"`
+	From, To                 int        `json:"-"`
+	Before, After            string     `json:"-"` // queries of the other pages; empty: there is none
+	Form                     url.Values `json:"-"` // what was sent to add a layer
+}
+
+func (a *Admin) layers(w http.ResponseWriter, r *http.Request) error {
+	return a.showLayers(w, r, url.Values{}, nil)
+}
+
+func (a *Admin) showLayers(w http.ResponseWriter, r *http.Request, form url.Values, problem *rasterbase.Error) error {
+	asked := r.URL.Query()
+	p := layerList{
+		Search: asked.Get("search"), Datatype: asked.Get("datatype"), Status: asked.Get("status"), Form: form,
+		Datatypes: []string{"continuous", "categorical", "mask", "rank ordered"},
+		Statuses:  []string{"finished", "failed", "queued", "downloading", "inspecting", "creating tiles", "building pyramid", "publishing", "cancelled", "unparsed"},
+	}
+	offset, _ := strconv.Atoi(asked.Get("offset")) // anything else begins at the beginning
+	offset = max(0, offset)
+	query := url.Values{"limit": {strconv.Itoa(perPage)}, "offset": {strconv.Itoa(offset)}}
+	for name, v := range map[string]string{"search": p.Search, "datatype": p.Datatype, "status": p.Status} {
+		if v != "" {
+			query.Set(name, v)
+		}
+	}
+	if err := a.mustSignIn(r); err != nil {
+		return err
+	}
+	if err := a.call(r, http.MethodGet, "/api/v1/layers?"+query.Encode(), nil, &p); err != nil {
+		return err
+	}
+	p.From, p.To = min(offset+1, p.Total), min(offset+len(p.Items), p.Total)
+	other := func(offset int) string {
+		query.Set("offset", strconv.Itoa(offset))
+		query.Del("limit")
+		return query.Encode()
+	}
+	if offset > 0 {
+		p.Before = other(max(0, offset-perPage))
+	}
+	if offset+len(p.Items) < p.Total {
+		p.After = other(offset + perPage)
+	}
+	f := frame{Title: "Layers", Page: p, Problem: problem}
+	for i := range p.Items {
+		if p.Items[i].Working() {
+			f.Refresh = 5
+		}
+	}
+	return a.show(w, r, "layers", f)
+}
+
+// mustSignIn is an error for those who are not signed in: everybody may read public
+// layers, but on the map, not here.
+func (a *Admin) mustSignIn(r *http.Request) error {
+	who, err := a.c.Auth.Principal(r)
+	if err == nil && who.Name == "" {
+		err = rasterbase.Errorf(rasterbase.Unauthorized, "sign in to see this page")
+	}
+	return err
+}
+
+// addLayer makes a layer of what the form names, and goes on to its page.
+func (a *Admin) addLayer(w http.ResponseWriter, r *http.Request) error {
+	if err := a.mayEdit(r); err != nil { // before a file is taken
+		return err
+	}
+	if err := a.bigFormOf(w, r); err != nil {
+		return err
+	}
+	if r.MultipartForm != nil {
+		defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files, which the system collects too
+	}
+	var made layerRow
+	err := func() error {
+		settings, err := settingsOf(r.PostForm)
+		if err != nil {
+			return err
+		}
+		source, err := a.sourceOf(r)
+		if err != nil {
+			return err
+		}
+		body := map[string]any{"source": source, "settings": settings}
+		for _, name := range []string{"name", "visibility"} {
+			if v := r.PostForm.Get(name); v != "" {
+				body[name] = v
+			}
+		}
+		return a.call(r, http.MethodPost, "/api/v1/layers", body, &made)
+	}()
+	if err != nil {
+		problem, known := problemOf(err)
+		if !known {
+			return err
+		}
+		return a.showLayers(w, r, r.PostForm, problem)
+	}
+	goTo(w, r, "layers/"+strconv.FormatInt(made.ID, 10))
+	return nil
+}
+
+// mayEdit is an error for those who may not change layers, and for requests that another
+// site had sent.
+func (a *Admin) mayEdit(r *http.Request) error {
+	who, err := a.c.Auth.Principal(r)
+	if err != nil {
+		return err
+	}
+	return a.c.Auth.May(r.Context(), who, rasterbase.Edit, nil)
+}
+
+// selection is the page that asks whether a selection is to be deleted.
+type selection struct{ Layers []layerRow }
+
+// changeSelection does something with several layers.
+func (a *Admin) changeSelection(w http.ResponseWriter, r *http.Request) error {
+	if err := formOf(w, r); err != nil {
+		return err
+	}
+	if err := a.mayEdit(r); err != nil {
+		return err
+	}
+	ids := r.PostForm["layer"]
+	if len(ids) == 0 {
+		return rasterbase.Errorf(rasterbase.Invalid, "no layer is selected").WithHint("go back, and tick some in the list").WithField("layer")
+	}
+	act := r.PostForm.Get("action")
+	if act == "delete" && r.PostForm.Get("sure") == "" {
+		var p selection
+		for _, id := range ids {
+			var l layerRow
+			if err := a.call(r, http.MethodGet, "/api/v1/layers/"+url.PathEscape(id), nil, &l); err != nil {
+				return err
+			}
+			p.Layers = append(p.Layers, l)
+		}
+		return a.show(w, r, "delete", frame{Title: "Delete layers", Page: p})
+	}
+	for _, id := range ids {
+		method, path := http.MethodPost, "/api/v1/layers/"+url.PathEscape(id)+"/"+act
+		switch act {
+		case "reparse", "cancel":
+		case "delete":
+			method, path = http.MethodDelete, "/api/v1/layers/"+url.PathEscape(id)
+		default:
+			return rasterbase.Errorf(rasterbase.Invalid, "%.40q is nothing that can be done with layers", act).WithField("action")
+		}
+		if err := a.call(r, method, path, nil, nil); err != nil {
+			return err
+		}
+	}
+	goTo(w, r, "layers")
+	return nil
+}

@@ -1,0 +1,26 @@
+// Builds the admin's scripts into dist/, and puts the licences of what is in them beside
+// them.
+import { build } from "esbuild";
+import { readFileSync, writeFileSync } from "node:fs";
+
+const here = new URL(".", import.meta.url);
+
+await build({
+  absWorkingDir: here.pathname,
+  entryPoints: { admin: "src/admin.js", map: "src/map.js" },
+  outdir: "dist",
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: ["chrome100", "firefox100", "safari15"],
+  loader: { ".png": "dataurl" },
+  legalComments: "eof",
+  logLevel: "info",
+});
+
+const licenses = ["leaflet", "tus-js-client"].map((name) => {
+  const text = readFileSync(new URL(`node_modules/${name}/LICENSE`, here), "utf8").trim();
+  const { version } = JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, here), "utf8"));
+  return `${name} ${version}\n\n${text}\n`;
+});
+writeFileSync(new URL("dist/licenses.txt", here), licenses.join("\n----\n\n"));

@@ -1,0 +1,104 @@
+// Uploads that go on after the connection was lost, several at a time, by the tus
+// protocol.
+import { Upload, defaultOptions } from "tus-js-client";
+import { followParses } from "./live.js";
+
+const server = new URL(document.body.dataset.server, location.href);
+
+// pieces are the sizes in bytes that are tried: a proxy may refuse large ones.
+const pieces = [64 << 20, 8 << 20, 900 << 10];
+
+export function takeUploads(form) {
+  const file = document.getElementById("file");
+  const drop = document.getElementById("drop");
+  const list = document.getElementById("uploads");
+  file.multiple = true;
+  const begin = (files) => {
+    const settings = new FormData(form);
+    for (const f of files) if (f.size) send(f, settings, list.appendChild(document.createElement("li")));
+    file.value = "";
+  };
+  drop.addEventListener("dragover", (e) => { e.preventDefault(); drop.classList.add("over"); });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (e) => {
+    e.preventDefault();
+    drop.classList.remove("over");
+    begin(e.dataTransfer.files);
+  });
+  form.addEventListener("submit", (e) => {
+    if (!file.files.length) return; // an address or a path: a plain form
+    e.preventDefault();
+    begin(file.files);
+  });
+}
+
+// send uploads a file, makes a layer of it, and shows both in a row of the list.
+function send(file, settings, row) {
+  const name = Object.assign(document.createElement("bdi"), { className: "name", textContent: file.name });
+  const said = Object.assign(document.createElement("span"), { textContent: "waiting" });
+  const bar = Object.assign(document.createElement("progress"), { max: file.size, value: 0 });
+  bar.setAttribute("aria-label", `Upload of ${file.name}`);
+  row.replaceChildren(name, said, bar);
+  const tell = (text, bad) => { said.textContent = text; said.className = bad ? "bad" : ""; };
+  let piece = 0;
+  const upload = new Upload(file, {
+    endpoint: new URL("api/v1/uploads", server).href,
+    chunkSize: pieces[piece],
+    retryDelays: [0, 500, 1000, 2000, 4000, 8000, 15000, 30000],
+    removeFingerprintOnSuccess: true,
+    metadata: { filename: file.name },
+    onProgress: (sent, size) => { bar.value = sent; tell(`${Math.floor((100 * sent) / size)} %`); },
+    onShouldRetry: (error, attempt, options) => {
+      if (error.originalResponse?.getStatus() === 413 && piece < pieces.length - 1) {
+        upload.options.chunkSize = pieces[++piece];
+        return true;
+      }
+      tell("the connection is lost; trying again");
+      return defaultOptions.onShouldRetry(error, attempt, options);
+    },
+    onError: (error) => tell(reason(error), true),
+    onSuccess: async () => {
+      bar.remove();
+      tell("making the layer");
+      const body = new FormData();
+      for (const [k, v] of settings) if (k !== "file" && k !== "address" && k !== "path") body.append(k, v);
+      body.append("upload", upload.url.split("/").pop());
+      const answer = await fetch(form().action, { method: "POST", body });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!answer.ok) {
+        tell(page.querySelector(".problem strong")?.textContent ?? "the layer could not be made", true);
+        return;
+      }
+      const link = Object.assign(document.createElement("a"), { href: answer.url, textContent: "open the layer" });
+      said.replaceChildren(link);
+      said.className = "";
+      showList();
+    },
+  });
+  upload.findPreviousUploads().then((before) => {
+    if (before.length) upload.resumeFromPreviousUpload(before[0]);
+    upload.start();
+  });
+}
+
+// showList shows the layers as they are now.
+async function showList() {
+  const answer = await fetch(location.href);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const list = page.getElementById("list");
+  if (!answer.ok || !list) return;
+  document.getElementById("list").replaceWith(document.adoptNode(list));
+  followParses();
+}
+
+const form = () => document.getElementById("upload");
+
+// reason is what the server says of a refused upload.
+function reason(error) {
+  try {
+    const problem = JSON.parse(error.originalResponse.getBody());
+    return problem.hint ? `${problem.detail}; ${problem.hint}` : problem.detail;
+  } catch {
+    return "the upload failed: choose the file again, and it goes on where it stopped";
+  }
+}
