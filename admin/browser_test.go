@@ -1,7 +1,9 @@
 package admin_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -17,6 +19,17 @@ func fill(b *browsertest.Browser, fields map[string]string) {
 		browsertest.Evaluate[bool](b, fmt.Sprintf(`document.querySelector('main form [name=%q]').value = %q, true`, name, value))
 	}
 	browsertest.Evaluate[bool](b, `document.querySelector('main form button.main').click(), true`)
+}
+
+// drop drops a file on the page.
+func drop(b *browsertest.Browser, name string, content []byte) {
+	browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => {
+		const bytes = Uint8Array.from(atob(%q), (c) => c.charCodeAt(0));
+		const data = new DataTransfer();
+		data.items.add(new File([bytes], %q));
+		document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+		return true;
+	})()`, base64.StdEncoding.EncodeToString(content), name))
 }
 
 // From the first start to a raster on the map, in a browser.
@@ -35,17 +48,8 @@ func TestTheAdminInABrowser(t *testing.T) {
 	b.Until(`location.pathname.endsWith("/admin/layers") && !!document.getElementById("drop")`)
 
 	// Two files are dropped; one is no raster.
-	drop := func(name string, content []byte) {
-		browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => {
-			const bytes = Uint8Array.from(atob(%q), (c) => c.charCodeAt(0));
-			const data = new DataTransfer();
-			data.items.add(new File([bytes], %q));
-			document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
-			return true;
-		})()`, base64.StdEncoding.EncodeToString(content), name))
-	}
-	drop("<script>alert(1)<x>.tif", content)
-	drop("خريطة 地图.tif", []byte("this is no raster"))
+	drop(b, "<script>alert(1)<x>.tif", content)
+	drop(b, "خريطة 地图.tif", []byte("this is no raster"))
 	b.Until(`document.querySelectorAll("#uploads li").length === 2 && [...document.querySelectorAll("#uploads li")].every((li) => li.querySelector("a, .bad"))`)
 	if names := browsertest.Evaluate[string](b, `[...document.querySelectorAll("#uploads .name")].map((n) => n.textContent).join("|")`); names != "<script>alert(1)<x>.tif|خريطة 地图.tif" {
 		t.Errorf("the files are called %s", names)
@@ -105,4 +109,23 @@ func TestPrivateLayersInABrowser(t *testing.T) {
 	if got := browsertest.Evaluate[string](b, `document.body.textContent`); !strings.Contains(got, "Secret hills") {
 		t.Errorf("who is signed in sees %s", got)
 	}
+}
+
+// An upload whose connection is lost goes on where it stopped, and the file is whole.
+func TestUploadsSurviveALostConnection(t *testing.T) {
+	content := vegetation(t)
+	s := newSite(t)
+	s.addUser("ed", rasterbase.Editor)
+	b := browsertest.New(t, filepath.Join("web", "dist"))
+	b.Go(s.root)
+	fill(b, map[string]string{"name": "ed", "password": password})
+	b.Until(`document.getElementById("drop") !== null`)
+	s.cuts.Store(1)
+	drop(b, "storm.tif", content)
+	b.Until(`document.querySelector("#uploads a") !== null`)
+	if s.cuts.Load() > 0 || s.resumed.Load() < 1 {
+		t.Errorf("the connection was to be lost %d times more; the browser asked %d times how far it was", s.cuts.Load(), s.resumed.Load())
+	}
+	sum := sha256.Sum256(content)
+	s.visit("ed").parsed("layers/1").want(t, 200, "storm.tif", "sha256:"+hex.EncodeToString(sum[:]))
 }

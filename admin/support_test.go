@@ -15,7 +15,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
@@ -43,6 +45,9 @@ type site struct {
 	root   string // of the admin
 	server string
 	files  string // a folder whose files may be parsed
+
+	cuts    atomic.Int32 // so many pieces of uploads are cut off
+	resumed atomic.Int32 // how often a client asked how far an upload is
 }
 
 func newSite(t *testing.T) *site {
@@ -64,7 +69,7 @@ func newSite(t *testing.T) *site {
 	s.pages = pages
 	api.Mount("/admin", pages)
 	mux := http.NewServeMux()
-	mux.Handle("/host/raster/", http.StripPrefix("/host/raster", api))
+	mux.Handle("/host/raster/", http.StripPrefix("/host/raster", s.cutting(api)))
 	web := httptest.NewServer(mux)
 	s.server = web.URL + "/host/raster/"
 	s.root = s.server + "admin/"
@@ -86,6 +91,23 @@ func newSite(t *testing.T) *site {
 		}
 	})
 	return s
+}
+
+// cutting loses the connection in the middle of a piece of an upload, when it is to.
+func (s *site) cutting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			s.resumed.Add(1)
+		}
+		if r.Method != http.MethodPatch || s.cuts.Add(-1) < 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		lost := iotest.ErrReader(errors.New("the connection is lost"))
+		r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, 5000), lost))
+		next.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	})
 }
 
 // addUser makes a user with the password of all.

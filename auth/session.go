@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/store"
@@ -29,14 +28,10 @@ const (
 )
 
 func newSessions(catalog store.Catalog, now func() time.Time) *scs.SessionManager {
-	m := scs.New()
-	if unused, ok := m.Store.(*memstore.MemStore); ok {
-		unused.StopCleanup()
+	// Not scs.New, which starts a store in memory that cannot be stopped safely.
+	return &scs.SessionManager{
+		Store: sessionStore{catalog, now}, Codec: scs.GobCodec{}, Lifetime: sessionLifetime, HashTokenInStore: true,
 	}
-	m.Store = sessionStore{catalog, now}
-	m.Lifetime = sessionLifetime
-	m.HashTokenInStore = true
-	return m
 }
 
 // sessionStore keeps the sessions of scs in the catalog.

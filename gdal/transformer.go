@@ -63,6 +63,9 @@ func label(c rasterbase.CRS) string {
 	if code(c) != 0 {
 		return fmt.Sprintf("EPSG:%d", c.SRID)
 	}
+	if c.Name == "" {
+		return fmt.Sprintf("the unknown srid %d", c.SRID)
+	}
 	return fmt.Sprintf("%q", c.Name)
 }
 

@@ -24,7 +24,7 @@ func heap() int64 {
 func TestQueriesDoNotFillTheMemory(t *testing.T) {
 	st := newStore(t)
 	add(t, st, ramp("Heights"))
-	const queries, length = 1500, 60000 // 86 MiB each
+	const queries, length = 700, 60000 // 40 MiB each
 	long := strings.Repeat("a", length)
 	for name, address := range map[string]func(i int) string{
 		"a version":       func(i int) string { return fmt.Sprint("/tiles/1/6/32/22.png?v=", i, long) },

@@ -272,7 +272,8 @@ func TestCrossTabs(t *testing.T) {
 		t.Errorf("%+v", doc)
 	}
 	w := call(t, s, "", "POST", "/crosstab?f=csv", `{"layers":"a=1,b=3","zones":{"type":"FeatureCollection","features":[{"type":"Feature","id":"=one","properties":null,"geometry":`+someFieldJSON+`}]}}`)
-	if wantStatus(t, w, 200); !strings.HasPrefix(w.Body.String(), "zone,a,b,count,area\n'=one,1,1,") {
+	if wantStatus(t, w, 200); !strings.HasPrefix(w.Body.String(), "zone,a,b,count,area,valid,nodata,outside,a_layer,a_revision,a_source_checksum,b_layer,b_revision,b_source_checksum\n'=one,1,1,") ||
+		!strings.Contains(w.Body.String(), ",,23606,0,0,land-cover,1,,later-cover,3,\n") {
 		t.Errorf("%s", w.Body)
 	}
 }

@@ -38,7 +38,7 @@ type countCmd struct {
 	Output    string `short:"o" help:"File to write: .csv (a line for each count, or with --wide for each zone), .ndjson (a document for each zone), .json (one document) or .gpkg (the zones with their fields, and a column for each count). Without it a table is printed." placeholder:"FILE" group:"Results"`
 	Wide      bool   `help:"A line for each zone with a column for each value, in place of a line for each value." group:"Results"`
 	JSON      bool   `name:"json" help:"Print one JSON document." group:"Results"`
-	MaxPixels *whole `help:"Fail rather than read more pixels than this: of all zones that are counted together." placeholder:"N" group:"Results"`
+	MaxPixels *whole `help:"Fail rather than read more pixels than this: of the zones that are counted together, up to 1,000." placeholder:"N" group:"Results"`
 }
 
 // Help is the longer text of "count --help".
@@ -88,6 +88,8 @@ func (c *countCmd) check() error {
 		return wrong("wide", "leave it out: documents have a form of their own", "--wide is for tables")
 	case c.format() == ".gpkg" && c.Zones == "":
 		return wrong("output", "give the zones with --zones FILE, or write .csv", "a GeoPackage holds zones, and none are given")
+	case strings.EqualFold(c.Group, "none") && c.Stats == "" && c.Percentiles == "":
+		return wrong("group", "name some with --stats or --percentiles", "--group none counts nothing, and no statistics are asked for")
 	case c.Crosstab:
 		return c.checkCrosstab(wrong)
 	}

@@ -88,22 +88,40 @@ func (r *counting) prefix(d *zoneDoc, doc *report.Document) string {
 	return name + " "
 }
 
+// provenance puts where the numbers come from, and the pixels that they leave out.
+func (t *wideTable) provenance(part int, prefix string, layer report.Layer, pixels *report.Pixels) {
+	put := func(name string, v any) {
+		t.put(wideColumn{Field: vector.Field{Name: prefix + name}, part: part, group: pixelColumns}, v)
+	}
+	if layer.Slug != "" && (prefix == "" || t.r.cmd.Crosstab) {
+		put("layer", layer.Slug)
+	}
+	if layer.Revision != 0 {
+		put("revision", strconv.FormatInt(int64(layer.Revision), 10))
+		put("source_checksum", layer.Checksum)
+	}
+	if pixels == nil {
+		return
+	}
+	put("valid", pixels.Valid)
+	put("nodata", pixels.Nodata)
+	var outside any
+	if pixels.Outside != nil {
+		outside = *pixels.Outside
+	}
+	put("outside", outside)
+}
+
 func (t *wideTable) document(part int, prefix string, doc *report.Document) {
 	put := func(group columnGroup, name string, value float64, v any) {
 		t.put(wideColumn{Field: vector.Field{Name: prefix + name}, part: part, group: group, value: value}, v)
 	}
 	if t.told {
-		if _, revision, checksum := doc.Subject(); revision != "" {
-			put(pixelColumns, "revision", 0, revision)
-			put(pixelColumns, "source_checksum", 0, checksum)
+		of := report.Layer{Slug: doc.Formula}
+		if doc.Formula == "" {
+			of = doc.Layers[0]
 		}
-		put(pixelColumns, "valid", 0, doc.Pixels.Valid)
-		put(pixelColumns, "nodata", 0, doc.Pixels.Nodata)
-		var outside any
-		if doc.Pixels.Outside != nil {
-			outside = *doc.Pixels.Outside
-		}
-		put(pixelColumns, "outside", 0, outside)
+		t.provenance(part, prefix, of, &doc.Pixels)
 	}
 	for _, c := range doc.Counts {
 		value := 0.0
@@ -121,6 +139,12 @@ func (t *wideTable) document(part int, prefix string, doc *report.Document) {
 }
 
 func (t *wideTable) pairs(table *report.Table) {
+	if t.told {
+		for i, prefix := range []string{"row ", "column "} {
+			t.provenance(0, prefix, table.Layers[i], nil)
+		}
+		t.provenance(0, "", report.Layer{}, &table.Pixels)
+	}
 	for i, row := range table.Rows {
 		for k, column := range table.Columns {
 			name := decimal(row) + " to " + decimal(column)

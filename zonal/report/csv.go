@@ -73,17 +73,30 @@ func (t *CSV) Flush() error {
 	return t.w.Error()
 }
 
-// PairsCSV writes tables of pairs: a row for each pair of values that there is.
+// PairsCSV writes tables of pairs: a row for each pair of values that there is, and at
+// its end the pixels of the zone, and where the numbers come from.
 type PairsCSV struct{ w *csv.Writer }
 
 // NewPairsCSV begins a table; row and column name the columns of the values.
 func NewPairsCSV(w io.Writer, row, column string) (*PairsCSV, error) {
 	t := &PairsCSV{csv.NewWriter(w)}
-	return t, t.w.Write([]string{"zone", row, column, "count", "area"})
+	header := []string{"zone", row, column, "count", "area", "valid", "nodata", "outside"}
+	for _, name := range []string{row, column} {
+		header = append(header, name+"_layer", name+"_revision", name+"_source_checksum")
+	}
+	return t, t.w.Write(header)
 }
 
 // Write writes the pairs of a zone.
 func (t *PairsCSV) Write(zone string, table *Table) error {
+	last := []string{number(&table.Pixels.Valid), number(&table.Pixels.Nodata), number(table.Pixels.Outside)}
+	for i := range 2 {
+		var l Layer
+		if i < len(table.Layers) {
+			l = table.Layers[i]
+		}
+		last = append(last, Cell(l.Slug), l.revision(), l.Checksum)
+	}
 	for i, row := range table.Rows {
 		for k, column := range table.Columns {
 			if table.Counts[i][k] == 0 {
@@ -93,7 +106,8 @@ func (t *PairsCSV) Write(zone string, table *Table) error {
 			if table.Areas != nil {
 				area = number(&table.Areas[i][k])
 			}
-			if err := t.w.Write([]string{Cell(zone), number(&row), number(&column), number(&table.Counts[i][k]), area}); err != nil {
+			first := []string{Cell(zone), number(&row), number(&column), number(&table.Counts[i][k]), area}
+			if err := t.w.Write(append(first, last...)); err != nil {
 				return err
 			}
 		}

@@ -87,10 +87,15 @@ func (d *Document) Subject() (name, revision, checksum string) {
 		return d.Formula, "", ""
 	}
 	l := d.Layers[0]
-	if l.Revision != 0 {
-		revision = strconv.FormatInt(int64(l.Revision), 10)
+	return l.Slug, l.revision(), l.Checksum
+}
+
+// revision is its number, and empty of layers made of a formula.
+func (l Layer) revision() string {
+	if l.Revision == 0 {
+		return ""
 	}
-	return l.Slug, revision, l.Checksum
+	return strconv.FormatInt(int64(l.Revision), 10)
 }
 
 // Count is a row of counts.
