@@ -41,7 +41,7 @@ build: deps assets ## Build bin/rasterbase
 assets: $(WEB:%=%/dist/map.js) ## Build the scripts of the pages, if their sources changed
 
 server/web/dist/map.js: $(call web_sources,server/web) legend/colormaps.txt
-admin/web/dist/map.js: $(call web_sources,admin/web)
+admin/web/dist/map.js: $(call web_sources,admin/web) server/web/src/basemap.js
 $(WEB:%=%/dist/map.js):
 	$(call say,building the scripts of $(@:/web/dist/map.js=))
 	@cd $(@:/dist/map.js=) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build

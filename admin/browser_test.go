@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +33,24 @@ func drop(b *browsertest.Browser, name string, content []byte) {
 	})()`, base64.StdEncoding.EncodeToString(content), name))
 }
 
+// wantAccessible complains of what axe-core finds that is serious: missing labels, weak
+// contrast, a wrong order of headings and the like.
+func wantAccessible(t *testing.T, b *browsertest.Browser) {
+	t.Helper()
+	script, err := os.ReadFile(filepath.Join("web", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatalf("axe-core is not there: run `make assets`: %v", err)
+	}
+	browsertest.Evaluate[bool](b, string(script)+`; window.found = null; axe.run().then((r) => {
+		window.found = r.violations.filter((v) => ["serious", "critical"].includes(v.impact))
+			.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html).join(" ")).join("\n");
+	}), true`)
+	b.Until(`window.found !== null`)
+	if found := browsertest.Evaluate[string](b, `window.found`); found != "" {
+		t.Errorf("%s", found)
+	}
+}
+
 // From the first start to a raster on the map, in a browser.
 func TestTheAdminInABrowser(t *testing.T) {
 	content := vegetation(t)
@@ -44,6 +63,7 @@ func TestTheAdminInABrowser(t *testing.T) {
 	b.Device(1280, 900, "light")
 	b.Go(s.root + "setup?code=" + code)
 	b.Shot("admin-setup")
+	wantAccessible(t, b)
 	fill(b, map[string]string{"name": "root", "password": password, "again": password})
 	b.Until(`location.pathname.endsWith("/admin/layers") && !!document.getElementById("drop")`)
 
@@ -82,6 +102,7 @@ func TestTheAdminInABrowser(t *testing.T) {
 			if wide := browsertest.Evaluate[float64](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
 				t.Errorf("%s is %v pixels wider than a %s", page, wide, look.name)
 			}
+			wantAccessible(t, b)
 			b.Shot("admin-" + strings.ReplaceAll(page, "/", "-") + "-" + look.name)
 		}
 	}
@@ -121,11 +142,15 @@ func TestUploadsSurviveALostConnection(t *testing.T) {
 	fill(b, map[string]string{"name": "ed", "password": password})
 	b.Until(`document.getElementById("drop") !== null`)
 	s.cuts.Store(1)
-	drop(b, "storm.tif", content)
+	drop(b, "storm_lake_elevation.tif", content)
 	b.Until(`document.querySelector("#uploads a") !== null`)
 	if s.cuts.Load() > 0 || s.resumed.Load() < 1 {
 		t.Errorf("the connection was to be lost %d times more; the browser asked %d times how far it was", s.cuts.Load(), s.resumed.Load())
 	}
 	sum := sha256.Sum256(content)
-	s.visit("ed").parsed("layers/1").want(t, 200, "storm.tif", "sha256:"+hex.EncodeToString(sum[:]))
+	s.visit("ed").parsed("layers/1").want(t, 200, "storm_lake_elevation.tif", "sha256:"+hex.EncodeToString(sum[:]))
+	b.Device(1280, 900, "light")
+	b.Go(s.root + "layers/1")
+	b.Until(`[...document.querySelectorAll("#map img.leaflet-tile")].some((i) => i.complete && i.naturalWidth > 0)`)
+	b.Shot("admin-layer-of-an-upload")
 }

@@ -104,7 +104,7 @@ func (s *Server) shared(next http.Handler) http.Handler {
 			}
 		}
 		if h.Get("Access-Control-Allow-Origin") != "" {
-			h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, Aggregation, Accept-Ranges, Content-Range, Content-Length")
+			h.Set("Access-Control-Expose-Headers", "Preference-Applied, ETag, Location, Retry-After, Aggregation, Accept-Ranges, Content-Range, Content-Length")
 		}
 		if r.Method == http.MethodOptions {
 			methods := strings.Join(s.methods(r.URL.Path), ", ")

@@ -13,6 +13,8 @@ await build({
   minify: true,
   format: "esm",
   target: ["chrome100", "firefox100", "safari15"],
+  // The base map is that of the map page; it is not to bring another Leaflet.
+  alias: { leaflet: "./node_modules/leaflet" },
   loader: { ".png": "dataurl" },
   legalComments: "eof",
   logLevel: "info",

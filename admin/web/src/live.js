@@ -27,8 +27,10 @@ function follow(element) {
   for (const name of ["parse", "end"]) source.addEventListener(name, show);
 }
 
-// ended loads the page again, unless a form on it has been begun or files are on their way.
+// ended loads the page again, unless a form on it has been begun or files are on their
+// way: then it is only said.
 function ended() {
+  document.dispatchEvent(new Event("parse-ended"));
   const begun = document.querySelector("#uploads li") || [...document.querySelectorAll("form input, form textarea")].some(
     (i) => i.type !== "hidden" && i.type !== "checkbox" && i.defaultValue !== i.value,
   );

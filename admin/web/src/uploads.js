@@ -13,6 +13,7 @@ export function takeUploads(form) {
   const drop = document.getElementById("drop");
   const list = document.getElementById("uploads");
   file.multiple = true;
+  document.addEventListener("parse-ended", showList);
   const begin = (files) => {
     const settings = new FormData(form);
     for (const f of files) if (f.size) send(f, settings, list.appendChild(document.createElement("li")));
