@@ -74,7 +74,6 @@ func TestForgedForms(t *testing.T) {
 	s.addLayer(rasterbase.Layer{Name: "Hills", Visibility: rasterbase.Public})
 	v := s.visit("root")
 	for path, form := range map[string]url.Values{
-		"layers/1/delete":  {},
 		"layers/1/reparse": {},
 		"layers/1":         {"name": {"Forged"}, "visibility": {"public"}},
 		"layers":           {"path": {"/etc/passwd"}},

@@ -92,7 +92,6 @@ func (a *Admin) routes() *http.ServeMux {
 		"GET /layers/{layer}":          a.layer,
 		"POST /layers/{layer}":         a.changeLayer,
 		"GET /layers/{layer}/delete":   a.deletePage,
-		"POST /layers/{layer}/delete":  a.deleteLayer,
 		"POST /layers/{layer}/reparse": a.actOnLayer("reparse"),
 		"POST /layers/{layer}/cancel":  a.actOnLayer("cancel"),
 		"GET /assets/{file}":           a.asset,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/rasterbase/rasterbase"
@@ -105,10 +106,8 @@ func (p *layerPage) Setting(name string) string {
 	switch v := p.Settings[name].(type) {
 	case string:
 		return v
-	case json.Number:
-		return v.String()
 	case float64:
-		return number(v)
+		return strconv.FormatFloat(v, 'g', -1, 64) // as it is: the form is sent back
 	case bool:
 		if v {
 			return "on"
@@ -227,6 +226,7 @@ func (a *Admin) actOnLayer(act string) page {
 	}
 }
 
+// deletePage asks whether a layer is to be deleted, as is asked of a selection.
 func (a *Admin) deletePage(w http.ResponseWriter, r *http.Request) error {
 	if err := a.mayEdit(r); err != nil {
 		return err
@@ -236,12 +236,4 @@ func (a *Admin) deletePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return a.show(w, r, "delete", frame{Title: "Delete " + l.Name, Page: selection{[]layerRow{l}}})
-}
-
-func (a *Admin) deleteLayer(w http.ResponseWriter, r *http.Request) error {
-	if err := a.call(r, http.MethodDelete, layerPath(r, ""), nil, nil); err != nil {
-		return err
-	}
-	goTo(w, r, "layers")
-	return nil
 }

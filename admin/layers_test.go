@@ -29,7 +29,14 @@ func TestFromAFormToALayer(t *testing.T) {
 	if !strings.Contains(p.html, s.server+"tiles/1/{z}/{x}/{y}.png") || !strings.Contains(p.html, "<rect ") {
 		t.Error("the page has no tile address or no histogram")
 	}
-	form := url.Values{"name": {"Plants"}, "visibility": {"private"}, "license": {"CC0"}, "datatype": {"categorical"}, "max_zoom": {"x"}}
+	// What is not a setting of the parse is changed without one.
+	lines := strings.Count(p.html, "<li><time>")
+	form := url.Values{"name": {name}, "visibility": {"private"}, "license": {"CC0"}, "datatype": {"categorical"}}
+	if p := v.post("layers/1", form); strings.Count(p.html, "<li><time>") != lines || !strings.Contains(p.html, `class="status good"`) || !strings.Contains(p.html, `value="CC0"`) {
+		t.Errorf("the licence is changed by a parse, or not at all: %s", p.text())
+	}
+	form.Set("name", "Plants")
+	form.Set("max_zoom", "x")
 	if p := v.post("layers/1", form); !strings.Contains(p.html, `value="Plants"`) {
 		t.Error("what was typed is gone")
 	} else {
@@ -97,7 +104,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"GET /setup": {200, 200, 200}, "POST /setup": {200, 200, 200}, "GET /assets/{file}": {200, 200, 200},
 		"GET /layers": {200, 200, 200}, "POST /layers": {401, 403, 400}, "POST /layers/selection": {401, 403, 200},
 		"GET /layers/{layer}": {200, 200, 200}, "POST /layers/{layer}": {401, 403, 200}, "GET /layers/{layer}/delete": in,
-		"POST /layers/{layer}/delete": {401, 403, 200}, "POST /layers/{layer}/reparse": {401, 403, 409}, "POST /layers/{layer}/cancel": {401, 403, 200},
+		"POST /layers/{layer}/reparse": {401, 403, 409}, "POST /layers/{layer}/cancel": {401, 403, 200},
 		"/": {404, 404, 404},
 	}
 	s := newSite(t)
