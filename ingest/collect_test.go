@@ -255,7 +255,7 @@ func diskUsed(t *testing.T, place string) (size int64) {
 func TestTenReparsesLeaveLittleDisk(t *testing.T) {
 	places(t, func(t *testing.T, place string) {
 		ctx, st := t.Context(), at(t, place)
-		noise := wavy(rasterbase.Float32, 1, 1000, 1000, nil, 100)
+		noise := wavy(rasterbase.Float32, 1, 1900, 1900, nil, 100)
 		noise.Value = func(_, col, row int) float64 { return float64(noiseAt(col, row)) }
 		p := ingest.New(ingest.Config{Store: st, Opener: &rastertest.Opener{Sources: map[string]rastertest.Source{"noise.syn": noise}}})
 		empty := diskUsed(t, place)
