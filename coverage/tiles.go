@@ -184,7 +184,7 @@ func (s *search) descend(ctx context.Context, depth int, cells []TileAddress) (m
 	}
 	for len(cells) > 0 {
 		n := wholeRows(cells)
-		found, _, err := s.read(ctx, depth-1, boxes(cells[:n]))
+		found, _, err := s.read(ctx, depth-1, PageBoxes(cells[:n]))
 		if err != nil {
 			return false, err
 		}
@@ -213,9 +213,9 @@ func wholeRows(pages []TileAddress) int {
 	return n
 }
 
-// boxes gives boxes that hold the pages, which are in order: a single one when
-// it is filled well, or else runs of each row.
-func boxes(pages []TileAddress) (out []store.PageBox) {
+// PageBoxes gives boxes that hold pages of summaries, which are in order, by Y and then
+// X, and not many others: a single one when it is filled well, or else runs of each row.
+func PageBoxes(pages []TileAddress) (out []store.PageBox) {
 	whole := store.PageBox{MinX: pages[0].X, MaxX: pages[0].X, MinY: pages[0].Y, MaxY: pages[len(pages)-1].Y}
 	for _, p := range pages {
 		whole.MinX, whole.MaxX = min(whole.MinX, p.X), max(whole.MaxX, p.X)

@@ -11,7 +11,7 @@ import (
 // are looked at first.
 func (c *count) afford(ctx context.Context) error {
 	passes, zones := 0, c.z.Len()
-	if zones == 1 && c.keeps(0) {
+	if c.keeps() {
 		return nil
 	}
 	for from := 0; from < zones; {

@@ -27,10 +27,10 @@ func (p *tallyPlan) result(t *part) (BandResult, error) {
 		for _, r := range out.Counts {
 			out.Unclassed -= r.Count
 		}
-		if !p.fraction {
+		switch {
+		case !p.fraction:
 			out.Unclassed = math.Round(out.Unclassed)
-		}
-		if out.Unclassed < 1e-9*t.valid { // what rounding leaves of none
+		case out.Unclassed < 1e-9*t.valid: // what rounding leaves of none
 			out.Unclassed = 0
 		}
 	}

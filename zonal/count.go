@@ -11,8 +11,8 @@ import (
 	"github.com/rasterbase/rasterbase/footprint"
 )
 
-// zonesAtOnce is how many zones are worked on together, and keptAtOnce how many pixels
-// they may have where the values of all are kept.
+// zonesAtOnce is how many zones are worked on together, and keptAtOnce how many values,
+// bins and classes may be kept of them.
 const (
 	zonesAtOnce = 1 << 12
 	keptAtOnce  = 1 << 24
@@ -33,8 +33,20 @@ func Count(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]Res
 	if err != nil {
 		return nil, err
 	}
-	if err := c.afford(ctx); err != nil {
+	err = c.afford(ctx)
+	if errors.Is(err, errManyValues) && c.spread() {
+		c.read = 0
+		err = c.afford(ctx)
+	}
+	if err != nil {
 		return nil, err
+	}
+	if c.keeps() {
+		r, err := c.kept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return []Result{r}, nil
 	}
 	out := make([]Result, 0, z.Len())
 	for from := 0; from < z.Len(); {
@@ -121,7 +133,7 @@ func (c *count) area() (unit float64, err error) {
 
 func (c *count) chooseBands() error {
 	switch {
-	case c.q.Bands != nil:
+	case len(c.q.Bands) > 0:
 		c.bands = c.q.Bands
 	case c.q.Group == NoGroup:
 		for i := range c.d.Bands {
@@ -166,7 +178,7 @@ func (p *tallyPlan) check(q Query) error {
 		}
 		if r := q.Range; r != nil {
 			if !(r[0] < r[1]) || math.IsInf(r[1]-r[0], 0) {
-				return rasterbase.Errorf(rasterbase.Invalid, "%v to %v is no range", r[0], r[1]).WithHint("the lower one is first: range=0,100").WithField("range")
+				return rasterbase.Errorf(rasterbase.Invalid, "%v to %v is no range", r[0], r[1]).WithHint("the lower one is first, as in 0 to 100").WithField("range")
 			}
 			p.low, p.high = r[0], r[1]
 		}
@@ -185,16 +197,13 @@ func (p *tallyPlan) check(q Query) error {
 // batch is where a batch of zones ends that begins with one.
 func (c *count) batch(from int) (to int) {
 	to = min(from+zonesAtOnce, c.z.Len())
-	sampled := false
-	for _, p := range c.plans {
-		sampled = sampled || p.sampled
-	}
-	if !sampled {
-		return to
-	}
-	pixels := 0.0
+	kept := 0.0
 	for i := from; i < to; i++ {
-		if pixels += c.held(i); pixels > keptAtOnce && i > from {
+		pixels := c.held(i)
+		for _, p := range c.plans {
+			kept += p.keeps(pixels)
+		}
+		if kept > keptAtOnce && i > from {
 			return i
 		}
 	}
@@ -224,10 +233,6 @@ func touched(from, to float64, pixels int) float64 {
 
 // count counts the zones from one to before another.
 func (c *count) count(ctx context.Context, from, to int) ([]Result, error) {
-	if to-from == 1 && c.keeps(from) {
-		r, err := c.kept(ctx, from)
-		return []Result{r}, err
-	}
 	plans, made, err := c.ranges(ctx, from, to)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 // Workers and Progress count. All pixels are read. The error has code invalid where
 // there are more pairs than a table can have.
 func CrossTab(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]Table, error) {
-	if q.Bands == nil {
+	if len(q.Bands) == 0 {
 		q.Bands = []int{0, 1}
 	}
 	if len(q.Bands) != 2 {
@@ -24,6 +24,14 @@ func CrossTab(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]
 	c, err := newCount(cov, z, q)
 	if err != nil {
 		return nil, err
+	}
+	if q.MaxPixels > 0 && z.Len() > zonesAtOnce { // so that nothing is read of what is too much
+		for from := 0; from < z.Len(); from += zonesAtOnce {
+			if _, _, err := c.pairTiles(ctx, from, min(from+zonesAtOnce, z.Len())); err != nil {
+				return nil, err
+			}
+		}
+		c.read = 0
 	}
 	out := make([]Table, 0, z.Len())
 	for from := 0; from < z.Len(); from += zonesAtOnce {
@@ -36,12 +44,18 @@ func CrossTab(ctx context.Context, cov coverage.Coverage, z *Zones, q Query) ([]
 	return out, nil
 }
 
-func (c *count) crossTab(ctx context.Context, from, to int) ([]Table, error) {
+// pairTiles gives the tiles that the zones from one to before another have pixels in.
+func (c *count) pairTiles(ctx context.Context, from, to int) (*gathering, []*tileWork, error) {
 	g := newGathering(c, from, to, nil)
 	if err := g.sort(ctx, false); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tiles, err := g.toRead()
+	return g, tiles, err
+}
+
+func (c *count) crossTab(ctx context.Context, from, to int) ([]Table, error) {
+	g, tiles, err := c.pairTiles(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}

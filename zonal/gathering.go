@@ -194,7 +194,7 @@ func (g *gathering) sort(ctx context.Context, summaries bool) error {
 			if summaries {
 				continue
 			}
-			if err := g.readWhole(zone); err != nil {
+			if err := g.readWhole(ctx, zone); err != nil {
 				return err
 			}
 			continue
@@ -222,7 +222,7 @@ func (g *gathering) sort(ctx context.Context, summaries bool) error {
 					for x := s.from; x < s.to; x++ {
 						g.read(x, row, zoneUse{zone, true}, false)
 					}
-					if err := g.affordable(); err != nil {
+					if err := cmp.Or(ctx.Err(), g.affordable()); err != nil {
 						return err
 					}
 				}
@@ -291,7 +291,7 @@ func (g *gathering) affordable() error {
 		return nil
 	}
 	return rasterbase.Errorf(rasterbase.TooLarge, "%d pixels would have to be read for this, and %d may be", pixels, g.q.MaxPixels).
-		WithHint("a smaller geometry, or zoom= for coarser pixels; counts by value, and count, sum, mean, min, max and std, read only those along its edge").
+		WithHint("a smaller geometry, or the coarser pixels of a zoom; counts by value, and count, sum, mean, min, max and std, read only those along its edge").
 		WithField("geom")
 }
 

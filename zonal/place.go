@@ -76,7 +76,7 @@ func (z *Zones) place(ctx context.Context, placer *footprint.Placer, i int, g or
 	}
 	if z.rule == footprint.Fraction && !o.AreasOnly() && !o.Empty() {
 		return rasterbase.Errorf(rasterbase.Invalid, "points and lines cover no share of a pixel").
-			WithHint("coverage=center and coverage=touched count the pixels that they lie in").WithField("coverage")
+			WithHint("the rules center and touched count the pixels that they lie in").WithField("coverage")
 	}
 	z.outlines[i], z.whole[i] = o, g == nil
 	return nil
@@ -96,10 +96,10 @@ func levelOf(d coverage.Description, l coverage.Level) (coverage.Level, error) {
 	switch {
 	case !d.HasPyramid:
 		return l, rasterbase.Errorf(rasterbase.NotFound, "%s was parsed without a pyramid", d.Name).
-			WithHint("leave zoom out: the source's own pixels are counted then").WithField("zoom")
+			WithHint("without a zoom the source's own pixels are counted").WithField("zoom")
 	case l.Zoom < 0 || l.Zoom > d.MaxZoom:
 		return l, rasterbase.Errorf(rasterbase.Invalid, "%s has no zoom %d", d.Name, l.Zoom).
-			WithHint("its zooms go from 0 to %d; without zoom the source's own pixels are counted", d.MaxZoom).WithField("zoom")
+			WithHint("its zooms go from 0 to %d; without one the source's own pixels are counted", d.MaxZoom).WithField("zoom")
 	}
 	return l, nil
 }

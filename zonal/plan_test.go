@@ -135,9 +135,9 @@ func TestTilesThatAreAlikeAreNotRead(t *testing.T) {
 			return 5, x < 16 && y < 16
 		},
 	} {
+		cov := small(t, rasterbase.Categorical, value)
+		d := cov.Describe()
 		for _, rule := range []footprint.Rule{footprint.Centre, footprint.Fraction} {
-			cov := small(t, rasterbase.Categorical, value)
-			d := cov.Describe()
 			p := in(d)
 			p.Rule = rule
 			r, err := zonal.ValueCount(t.Context(), cov, disc(d.Grid, 550, 500, 301.7), zonal.Options{Placement: p, Query: zonal.Query{Stats: zonal.Moments}})
@@ -163,12 +163,13 @@ func TestWhatSummariesDoNotKnowIsRead(t *testing.T) {
 	d := cov.Describe()
 	g := disc(d.Grid, 400, 480, 300)
 	for name, q := range map[string]zonal.Query{
-		"moments":   {Group: zonal.NoGroup, Stats: zonal.Moments},
-		"histogram": {Group: zonal.Histogram, Range: &[2]float64{0, 7}, Bins: 7},
-		"own range": {Stats: zonal.Moments},
-		"values":    {Group: zonal.ByValue},
-		"quantiles": {Group: zonal.NoGroup, Stats: zonal.Quantiles, Percentiles: []float64{10}},
-		"classes":   {Group: zonal.ByClass, Classes: &zonal.Classes{N: 2, Of: func(v float64) int { return int(v)%3 - 1 }}},
+		"moments":                      {Group: zonal.NoGroup, Stats: zonal.Moments},
+		"histogram":                    {Group: zonal.Histogram, Range: &[2]float64{0, 7}, Bins: 7},
+		"a range within that of tiles": {Group: zonal.Histogram, Range: &[2]float64{2, 4}, Bins: 2},
+		"own range":                    {Stats: zonal.Moments},
+		"values":                       {Group: zonal.ByValue},
+		"quantiles":                    {Group: zonal.NoGroup, Stats: zonal.Quantiles, Percentiles: []float64{10}},
+		"classes":                      {Group: zonal.ByClass, Classes: &zonal.Classes{N: 2, Of: func(v float64) int { return int(v)%3 - 1 }}},
 	} {
 		with, err := zonal.ValueCount(t.Context(), cov, g, zonal.Options{Placement: in(d), Query: q})
 		if err != nil {
@@ -249,6 +250,16 @@ func TestPixelsThatMayNotBeRead(t *testing.T) {
 		if _, err := zonal.Count(t.Context(), cov, z, tt.q); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
+		if len(tt.g) > 4096 { // a cross-tabulation too, which has all of its pixels read
+			cov.tiles.Store(0)
+			_, err := zonal.CrossTab(t.Context(), cov, z, zonal.Query{Bands: []int{0, 0}, MaxPixels: 900_000})
+			if rasterbase.CodeOf(err) != rasterbase.TooLarge || cov.tiles.Load() != 0 {
+				t.Errorf("pairs: %v, after %d tiles", err, cov.tiles.Load())
+			}
+			if _, err := zonal.CrossTab(t.Context(), cov, z, zonal.Query{Bands: []int{0, 0}, MaxPixels: 3_000_000}); err != nil {
+				t.Errorf("pairs: %v", err)
+			}
+		}
 	}
 }
 
@@ -326,6 +337,9 @@ func TestWhatCannotBeCounted(t *testing.T) {
 		_, err := zonal.ValueCount(t.Context(), cov, tt.g, zonal.Options{Placement: p, Query: tt.q})
 		if rasterbase.CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", tt.name, err)
+		}
+		if strings.Contains(err.Error(), "=") { // Go knows no parameters of addresses
+			t.Errorf("%s speaks of a parameter: %v", tt.name, err)
 		}
 	}
 	var zone *zonal.ZoneError

@@ -123,11 +123,12 @@ func TestQuantilesOfManyValues(t *testing.T) {
 		if known {
 			least, greatest = -500, 500
 		}
+		const most = 1 << 14
 		samples := make([]*sample, 5)
-		n := mostKept/4 + 1
+		n := most/4 + 1
 		var all []float64
 		for i := range samples {
-			samples[i] = &sample{least: least, greatest: greatest}
+			samples[i] = &sample{most: most, least: least, greatest: greatest}
 			for k := range n {
 				v := -500 + 1000*math.Mod(float64(i*n+k)*math.Phi, 1)
 				samples[i].add(v, 1)

@@ -15,6 +15,7 @@ const (
 
 // sample keeps values for quantiles, in no order.
 type sample struct {
+	most            int     // values that are kept
 	least, greatest float64 // of all values; NaN: not known, so that all are kept
 	fraction        bool
 	values          []float64
@@ -23,7 +24,7 @@ type sample struct {
 }
 
 func newSample(p *tallyPlan) *sample {
-	return &sample{least: p.least, greatest: p.greatest, fraction: p.fraction}
+	return &sample{most: mostKept, least: p.least, greatest: p.greatest, fraction: p.fraction}
 }
 
 func (s *sample) add(v, weight float64) {
@@ -34,7 +35,7 @@ func (s *sample) add(v, weight float64) {
 }
 
 func (s *sample) join(o *sample) {
-	few := len(s.values)+len(o.values) <= mostKept || math.IsNaN(s.least)
+	few := len(s.values)+len(o.values) <= s.most || math.IsNaN(s.least)
 	if s.fine == nil && o.fine == nil && few {
 		s.values = append(s.values, o.values...)
 		s.weights = append(s.weights, o.weights...)

@@ -24,7 +24,7 @@ func (g *gathering) lookAt(ctx context.Context, depth int) error {
 		some := at[:min(len(at), pagesAtOnce)]
 		at = at[len(some):]
 		known := map[coverage.TileAddress]*store.SummaryPage{}
-		for _, box := range boxesOf(some) {
+		for _, box := range coverage.PageBoxes(some) {
 			pages, err := g.cov.Summaries(ctx, coverage.SummaryQuery{Level: g.z.level, Depth: depth, Pages: &box})
 			if err != nil {
 				return err
@@ -45,26 +45,6 @@ func (g *gathering) lookAt(ctx context.Context, depth int) error {
 
 func compareRows(a, b coverage.TileAddress) int {
 	return cmp.Or(cmp.Compare(a.Y, b.Y), cmp.Compare(a.X, b.X))
-}
-
-// boxesOf gives boxes that hold the pages, which are in order: runs of each row, or
-// all of them in one where few others are in it.
-func boxesOf(at []coverage.TileAddress) (out []store.PageBox) {
-	whole := store.PageBox{MinX: at[0].X, MaxX: at[0].X, MinY: at[0].Y, MaxY: at[len(at)-1].Y}
-	for _, a := range at {
-		whole.MinX, whole.MaxX = min(whole.MinX, a.X), max(whole.MaxX, a.X)
-	}
-	if (whole.MaxX-whole.MinX+1)*(whole.MaxY-whole.MinY+1) <= 2*len(at) {
-		return []store.PageBox{whole}
-	}
-	for _, a := range at {
-		if n := len(out); n > 0 && out[n-1].MinY == a.Y && a.X == out[n-1].MaxX+1 {
-			out[n-1].MaxX = a.X
-			continue
-		}
-		out = append(out, store.PageBox{MinX: a.X, MinY: a.Y, MaxX: a.X, MaxY: a.Y})
-	}
-	return out
 }
 
 // answer answers what is asked of one page; nil is a page without a valid pixel.

@@ -48,6 +48,30 @@ func (p *tallyPlan) settle(discrete bool) {
 // ranged reports whether it must be known beforehand from where to where values go.
 func (p *tallyPlan) ranged() bool { return p.binned && math.IsNaN(p.low) }
 
+// keeps is how many values, bins and classes are kept at most of a zone of so many
+// pixels.
+func (p *tallyPlan) keeps(pixels float64) float64 {
+	switch {
+	case p.byValue && p.kind.Size() == 1:
+		return min(pixels, 1<<8)
+	case p.byValue && p.group == ByValue:
+		return min(pixels, rasterbase.MaxDistinct)
+	case p.byValue:
+		return min(pixels, maxValues)
+	}
+	kept := 0.0
+	if p.sampled {
+		kept = pixels
+	}
+	if p.binned {
+		kept += float64(p.bins)
+	}
+	if p.classed {
+		kept += float64(p.classes.N)
+	}
+	return kept
+}
+
 // part is what was gathered of a band of a zone, or of a part of them. The zero part
 // has nothing.
 type part struct {
@@ -188,7 +212,7 @@ func (t *part) err(p *tallyPlan) error {
 		return nil
 	}
 	return rasterbase.Errorf(rasterbase.Invalid, "band %d has more than %d different values here", p.band+1, rasterbase.MaxDistinct).
-		WithHint("group=histogram counts them in bins, group=legend by the entries of a legend").WithField("group")
+		WithHint("count them in the bins of a histogram, or by the entries of a legend").WithField("group")
 }
 
 // readsPixels reports whether what is asked of a tile that lies inside is not known
@@ -206,7 +230,9 @@ func (p *tallyPlan) readsPixels(s *rasterbase.BandSummary) bool {
 	case p.classed:
 		return !constant
 	case p.binned:
-		return p.binOf(s.Min) != p.binOf(s.Max)
+		first, last := p.binOf(s.Min), p.binOf(s.Max)
+		around := s.Min < p.low && s.Max > p.high // both in no bin, and what is between in any
+		return first != last || around
 	}
 	return false
 }

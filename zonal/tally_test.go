@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/footprint"
 	"github.com/rasterbase/rasterbase/raster"
 )
 
@@ -417,6 +418,45 @@ func TestPartsOfSummaries(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// One pixel of very many is in no bin, and is not taken for what rounding leaves; of
+// fractions so little is.
+func TestOnePixelOfVeryManyInNoBin(t *testing.T) {
+	for _, fraction := range []bool{false, true} {
+		p := &tallyPlan{group: Histogram, bins: 1, low: 0, high: 1, binned: true, fraction: fraction}
+		got, err := p.result(&part{valid: 2e9 + 1, bins: []sums{{count: 2e9}}})
+		if err != nil || (got.Unclassed == 1) == fraction {
+			t.Errorf("%v in no bin, by fractions: %v: %v", got.Unclassed, fraction, err)
+		}
+	}
+}
+
+// Fewer zones are worked on together the more is kept of each.
+func TestBatchesOfWhatIsKept(t *testing.T) {
+	z := &Zones{outlines: make([]*footprint.Outline, 9000), whole: make([]bool, 9000)}
+	z.grid.Width, z.grid.Height, z.grid.TileSize = 3000, 1000, 256
+	for i := range z.whole {
+		z.whole[i] = true
+	}
+	for _, tt := range []struct {
+		name string
+		plan tallyPlan
+		want int
+	}{
+		{"moments", tallyPlan{kind: rasterbase.Float32, group: NoGroup, stats: Moments}, zonesAtOnce},
+		{"values of bytes", tallyPlan{kind: rasterbase.Uint8, group: ByValue}, zonesAtOnce},
+		{"the median of shorts", tallyPlan{kind: rasterbase.Int16, group: NoGroup, stats: Quantiles}, keptAtOnce / maxValues},
+		{"the median of floats", tallyPlan{kind: rasterbase.Float32, group: NoGroup, stats: Quantiles}, 5},
+		{"few bins", tallyPlan{kind: rasterbase.Float32, group: Histogram, bins: 10}, zonesAtOnce},
+		{"many bins", tallyPlan{kind: rasterbase.Float32, group: Histogram, bins: maxBins}, keptAtOnce / maxBins},
+	} {
+		tt.plan.settle(false)
+		c := &count{z: z, plans: []*tallyPlan{&tt.plan}}
+		if got := c.batch(17) - 17; got != tt.want {
+			t.Errorf("%s: %d zones together, and should be %d", tt.name, got, tt.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package zonal
 
 import (
+	"cmp"
 	"context"
 	"math"
 
@@ -43,13 +44,13 @@ func (c *count) wholeTiles() []raster.Rect {
 }
 
 // readWhole has all tiles of the whole coverage read for a zone.
-func (g *gathering) readWhole(zone int) error {
+func (g *gathering) readWhole(ctx context.Context, zone int) error {
 	for _, r := range g.wholeTiles() {
 		for y := r.Y; y < r.Y+r.Height; y++ {
 			for x := r.X; x < r.X+r.Width; x++ {
 				g.read(x, y, zoneUse{zone, true}, false)
 			}
-			if err := g.affordable(); err != nil {
+			if err := cmp.Or(ctx.Err(), g.affordable()); err != nil {
 				return err
 			}
 		}
@@ -74,10 +75,10 @@ func (g *gathering) settleWhole(zone int) {
 	}
 }
 
-// keeps reports whether a zone is the whole coverage, and the histograms asked for are
-// those that it keeps.
-func (c *count) keeps(zone int) bool {
-	if !c.z.whole[zone] || c.z.level != coverage.BaseLevel || c.ground != nil || c.q.Range != nil || c.q.Bins != 0 {
+// keeps reports whether the only zone is the whole coverage, and the histograms asked
+// for are those that it keeps.
+func (c *count) keeps() bool {
+	if c.z.Len() != 1 || !c.z.whole[0] || c.z.level != coverage.BaseLevel || c.ground != nil || c.q.Range != nil || c.q.Bins != 0 {
 		return false
 	}
 	for _, p := range c.plans {
@@ -91,12 +92,12 @@ func (c *count) keeps(zone int) bool {
 
 // kept answers with the histograms that the coverage keeps. What else is asked is
 // answered from summaries.
-func (c *count) kept(ctx context.Context, zone int) (Result, error) {
+func (c *count) kept(ctx context.Context) (Result, error) {
 	plans := make([][]*tallyPlan, len(c.plans))
 	for k, p := range c.plans {
 		plans[k] = []*tallyPlan{{band: p.band, kind: p.kind, group: NoGroup, stats: p.stats, low: math.NaN(), high: math.NaN()}}
 	}
-	g := newGathering(c, zone, zone+1, plans)
+	g := newGathering(c, 0, 1, plans)
 	if err := g.run(ctx); err != nil {
 		return Result{}, err
 	}

@@ -70,11 +70,11 @@ type Placement struct {
 
 // Query says what is counted. The zero Query counts by Auto.
 type Query struct {
-	// Bands count from 0. Nil is the first for counts, and all for statistics alone.
+	// Bands count from 0. None are the first for counts, and all for statistics alone.
 	Bands   []int
 	Group   Group       // empty: Auto
 	Classes *Classes    // of ByClass
-	Bins    int         // of Histogram; 0: 10, or those that the layer keeps when it is counted whole
+	Bins    int         // of Histogram; 0: 10, or those that the layer keeps when it is counted whole, and nothing else
 	Range   *[2]float64 // of Histogram; nil: from the least to the greatest of what is counted
 	Stats   Stats
 	// Percentiles are from 0 to 100, of Quantiles.
