@@ -95,7 +95,21 @@ func (a *Admin) routes() *http.ServeMux {
 		"POST /layers/{layer}/reparse": a.actOnLayer("reparse"),
 		"POST /layers/{layer}/cancel":  a.actOnLayer("cancel"),
 		"GET /assets/{file}":           a.asset,
-		"/":                            a.unknown,
+
+		"GET /legends":                  a.legends,
+		"POST /legends":                 a.makeLegend,
+		"GET /legends/new":              a.newLegend,
+		"POST /legends/new":             a.saveLegend,
+		"GET /legends/{legend}":         a.legend,
+		"POST /legends/{legend}":        a.saveLegend,
+		"POST /legends/{legend}/use":    a.useLegend,
+		"GET /legends/{legend}/delete":  a.deleteLegendPage,
+		"POST /legends/{legend}/delete": a.deleteLegend,
+		"GET /semantics":                a.semantics,
+		"POST /semantics":               a.changeSemantics,
+		"POST /semantics/{semantics}":   a.changeSemantics,
+
+		"/": a.unknown,
 	} {
 		a.patterns = append(a.patterns, pattern)
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

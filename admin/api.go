@@ -35,10 +35,7 @@ func (a *Admin) call(r *http.Request, method, path string, body, out any) error 
 	if out == nil {
 		return nil
 	}
-	if err := json.Unmarshal(w.body.Bytes(), out); err != nil {
-		return fmt.Errorf("admin: the answer to %s %s: %w", method, path, err)
-	}
-	return nil
+	return w.read(out)
 }
 
 // ask asks the API with any body.
@@ -104,6 +101,14 @@ func (w *answer) Write(b []byte) (int, error) {
 	return w.body.Write(b)
 }
 
+// read reads the answer's JSON.
+func (w *answer) read(out any) error {
+	if err := json.Unmarshal(w.body.Bytes(), out); err != nil {
+		return fmt.Errorf("admin: an answer of the API: %w", err)
+	}
+	return nil
+}
+
 // problem is the error that a problem document tells of.
 func (w *answer) problem() error {
 	var told struct{ Title, Detail, Hint, Parameter, ID string }
@@ -114,6 +119,9 @@ func (w *answer) problem() error {
 		told.Detail = told.Title
 	}
 	code := rasterbase.Internal
+	if w.status == http.StatusPreconditionFailed {
+		code = rasterbase.Conflict
+	}
 	for c, status := range statuses {
 		if status == w.status {
 			code = c

@@ -24,10 +24,8 @@ type layerPage struct {
 	TileSize    int            `json:"tile_size"`
 	Created     time.Time      `json:"created"`
 	Settings    map[string]any `json:"settings"`
-	Legend      *struct {
-		Title string `json:"title"`
-	} `json:"legend"`
-	Source *struct {
+	Legend      *named         `json:"legend"`
+	Source      *struct {
 		Name     string `json:"name"`
 		Size     int64  `json:"size"`
 		Checksum string `json:"checksum"`

@@ -105,6 +105,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"GET /layers": {200, 200, 200}, "POST /layers": {401, 403, 400}, "POST /layers/selection": {401, 403, 200},
 		"GET /layers/{layer}": {200, 200, 200}, "POST /layers/{layer}": {401, 403, 200}, "GET /layers/{layer}/delete": in,
 		"POST /layers/{layer}/reparse": {401, 403, 409}, "POST /layers/{layer}/cancel": {401, 403, 200},
+		"GET /legends": {200, 200, 200}, "POST /legends": {401, 403, 400}, "GET /legends/new": in, "POST /legends/new": {401, 403, 400},
+		"GET /legends/{legend}": {200, 200, 200}, "POST /legends/{legend}": {401, 403, 400}, "POST /legends/{legend}/use": {401, 403, 200},
+		"GET /legends/{legend}/delete": in, "POST /legends/{legend}/delete": {401, 403, 200},
+		"GET /semantics": {200, 200, 200}, "POST /semantics": {401, 403, 200}, "POST /semantics/{semantics}": {401, 403, 409},
 		"/": {404, 404, 404},
 	}
 	s := newSite(t)
@@ -125,11 +129,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 		}
 		for who, status := range map[string]int{"": want.anonymous, "anna": want.viewer, "ed": want.editor} {
 			l := s.addLayer(rasterbase.Layer{Name: "Secret hills", Visibility: rasterbase.Private})
+			lg := s.addLegend(route + who)
 			method, path, _ := strings.Cut(route, " /")
 			if route == "/" {
 				method, path = "GET", "nowhere"
 			}
-			path = strings.NewReplacer("{layer}", fmt.Sprint(l.ID), "{file}", "admin.css", "{$}", "").Replace(path)
+			path = strings.NewReplacer("{layer}", fmt.Sprint(l.ID), "{file}", "admin.css", "{$}", "",
+				"{legend}", fmt.Sprint(lg.ID), "{semantics}", fmt.Sprint(lg.Entries[0].Semantics.ID)).Replace(path)
 			v := s.visit(who)
 			var p page
 			if method == "GET" {

@@ -14,6 +14,9 @@ var functions = template.FuncMap{
 	"bytes": humanBytes, "count": count, "number": number, "date": date, "bars": bars, "duration": duration,
 	"bandNumber": func(i int) int { return i + 1 },
 	"list":       func(all ...string) []string { return all },
+	"row":        rowOfTemplate,
+	"emptyRow":   func() *legendFormRow { return &legendFormRow{} },
+	"share":      func(i, n int) string { return number(float64(i) / float64(max(1, n-1))) },
 }
 
 // number is the shortest text of a number that people read.

@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"vector":               {"", "internal/tempdir"},
 	"gdal":                 {"ingest", "vector"},
 	"gdal/gdalchild":       {"gdal"},
-	"admin":                {""},
+	"admin":                {"", "legend"},
 	"server":               {"coverage", "legend", "legend/picture", "render", "terrain", "geometry", "zonal/report", "export", "export/mbtiles", "export/pmtiles"},
 	"fetch":                {""},
 	"s3":                   {"fetch"},

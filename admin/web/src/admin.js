@@ -1,5 +1,6 @@
 // What the pages do beyond plain forms.
 import { followParses } from "./live.js";
+import { editLegend } from "./legend.js";
 import { takeUploads } from "./uploads.js";
 
 for (const hidden of document.querySelectorAll(".script[hidden]")) hidden.hidden = false;
@@ -14,6 +15,9 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 const form = document.getElementById("upload");
 if (form) takeUploads(form);
 followParses();
+const legend = document.getElementById("legend");
+if (legend) editLegend(legend);
+document.querySelector("#choose select")?.addEventListener("change", (e) => e.target.form.submit());
 const map = document.getElementById("map");
 if (map) {
   const style = document.createElement("link");

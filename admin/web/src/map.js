@@ -9,6 +9,7 @@ export function showLayer(element) {
   const { layer, tiles, max, bounds } = element.dataset;
   const map = L.map(element, { attributionControl: false, worldCopyJump: true });
   const pictures = L.tileLayer(tiles, { maxNativeZoom: Number(max), maxZoom: 22 }).addTo(map);
+  element.addEventListener("tiles", (e) => pictures.setUrl(e.detail));
   addBasemap(map, new URL("assets/world.json", server));
   const [west, south, east, north] = bounds.split(",").map(Number);
   if (Number.isFinite(north)) map.fitBounds([[south, west], [north, east < west ? east + 360 : east]]);
