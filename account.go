@@ -1,6 +1,9 @@
 package rasterbase
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // UserID identifies a user for good.
 type UserID int64
@@ -32,6 +35,14 @@ func ParseRole(s string) (Role, error) {
 		WithHint("one of viewer, editor, administrator").WithField("role")
 }
 
+// Within is the lesser of two roles; an empty scope is no limit.
+func (r Role) Within(scope Role) Role {
+	if scope != "" && slices.Index(Roles, scope) < slices.Index(Roles, r) {
+		return scope
+	}
+	return r
+}
+
 // User is somebody who may do more than read public layers.
 type User struct {
 	ID      UserID
@@ -49,6 +60,7 @@ type Token struct {
 	ID      TokenID
 	User    UserID
 	Name    string // what it is for
+	Scope   Role   // the most that it may do, whatever its user may; empty: all of that
 	Hash    string // SHA-256 of the secret, as 64 hexadecimal digits
 	Created time.Time
 	Expires time.Time // zero: never

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/rasterbase/rasterbase"
@@ -96,18 +97,28 @@ func (a *Admin) routes() *http.ServeMux {
 		"POST /layers/{layer}/cancel":  a.actOnLayer("cancel"),
 		"GET /assets/{file}":           a.asset,
 
-		"GET /legends":                  a.legends,
-		"POST /legends":                 a.makeLegend,
-		"GET /legends/new":              a.newLegend,
-		"POST /legends/new":             a.saveLegend,
-		"GET /legends/{legend}":         a.legend,
-		"POST /legends/{legend}":        a.saveLegend,
-		"POST /legends/{legend}/use":    a.useLegend,
-		"GET /legends/{legend}/delete":  a.deleteLegendPage,
-		"POST /legends/{legend}/delete": a.deleteLegend,
-		"GET /semantics":                a.semantics,
-		"POST /semantics":               a.changeSemantics,
-		"POST /semantics/{semantics}":   a.changeSemantics,
+		"GET /legends":                        a.legends,
+		"POST /legends":                       a.makeLegend,
+		"GET /legends/new":                    a.newLegend,
+		"POST /legends/new":                   a.saveLegend,
+		"GET /legends/{legend}":               a.legend,
+		"POST /legends/{legend}":              a.saveLegend,
+		"POST /legends/{legend}/use":          a.useLegend,
+		"GET /legends/{legend}/delete":        a.deleteLegendPage,
+		"POST /legends/{legend}/delete":       a.deleteLegend,
+		"GET /account":                        a.account,
+		"POST /account/password":              a.changePassword,
+		"POST /account/tokens":                a.makeToken,
+		"POST /account/tokens/{token}/delete": a.deleteToken,
+		"GET /users":                          a.users,
+		"POST /users":                         a.addUser,
+		"POST /users/{user}":                  a.changeUser,
+		"GET /users/{user}/delete":            a.deleteUserPage,
+		"POST /users/{user}/delete":           a.deleteUser,
+
+		"GET /semantics":              a.semantics,
+		"POST /semantics":             a.changeSemantics,
+		"POST /semantics/{semantics}": a.changeSemantics,
 
 		"/": a.unknown,
 	} {
@@ -118,6 +129,7 @@ func (a *Admin) routes() *http.ServeMux {
 			}
 		})
 	}
+	slices.Sort(a.patterns)
 	return mux
 }
 

@@ -3,7 +3,6 @@ package admin_test
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
@@ -93,62 +92,4 @@ func TestPagesOfLayers(t *testing.T) {
 		t.Error("the last page leads further, or a viewer may add layers")
 	}
 	v.get("layers?offset=x").want(t, 200, "1–25 of 60")
-}
-
-// Every route, as each who may come by. A route that is not in the table fails the test.
-func TestWhoMayDoWhat(t *testing.T) {
-	type expected struct{ anonymous, viewer, editor int }
-	in := expected{200, 403, 200} // anonymous visitors are led to the page to sign in
-	table := map[string]expected{
-		"GET /{$}": {200, 200, 200}, "GET /sign-in": {200, 200, 200}, "POST /sign-in": {401, 401, 401}, "POST /sign-out": {200, 200, 200},
-		"GET /setup": {200, 200, 200}, "POST /setup": {200, 200, 200}, "GET /assets/{file}": {200, 200, 200},
-		"GET /layers": {200, 200, 200}, "POST /layers": {401, 403, 400}, "POST /layers/selection": {401, 403, 200},
-		"GET /layers/{layer}": {200, 200, 200}, "POST /layers/{layer}": {401, 403, 200}, "GET /layers/{layer}/delete": in,
-		"POST /layers/{layer}/reparse": {401, 403, 409}, "POST /layers/{layer}/cancel": {401, 403, 200},
-		"GET /legends": {200, 200, 200}, "POST /legends": {401, 403, 400}, "GET /legends/new": in, "POST /legends/new": {401, 403, 400},
-		"GET /legends/{legend}": {200, 200, 200}, "POST /legends/{legend}": {401, 403, 400}, "POST /legends/{legend}/use": {401, 403, 200},
-		"GET /legends/{legend}/delete": in, "POST /legends/{legend}/delete": {401, 403, 200},
-		"GET /semantics": {200, 200, 200}, "POST /semantics": {401, 403, 200}, "POST /semantics/{semantics}": {401, 403, 409},
-		"/": {404, 404, 404},
-	}
-	s := newSite(t)
-	s.addUser("root", rasterbase.Administrator)
-	s.addUser("anna", rasterbase.Viewer)
-	s.addUser("ed", rasterbase.Editor)
-	routes := s.routes()
-	for route := range table {
-		if !slices.Contains(routes, route) {
-			t.Errorf("there is no route %s", route)
-		}
-	}
-	for _, route := range routes {
-		want, ok := table[route]
-		if !ok {
-			t.Errorf("%s is not in the table", route)
-			continue
-		}
-		for who, status := range map[string]int{"": want.anonymous, "anna": want.viewer, "ed": want.editor} {
-			l := s.addLayer(rasterbase.Layer{Name: "Secret hills", Visibility: rasterbase.Private})
-			lg := s.addLegend(route + who)
-			method, path, _ := strings.Cut(route, " /")
-			if route == "/" {
-				method, path = "GET", "nowhere"
-			}
-			path = strings.NewReplacer("{layer}", fmt.Sprint(l.ID), "{file}", "admin.css", "{$}", "",
-				"{legend}", fmt.Sprint(lg.ID), "{semantics}", fmt.Sprint(lg.Entries[0].Semantics.ID)).Replace(path)
-			v := s.visit(who)
-			var p page
-			if method == "GET" {
-				p = v.get(path)
-			} else {
-				p = v.post(path, url.Values{"layer": {fmt.Sprint(l.ID)}, "action": {"delete"}, "name": {"Changed"}, "code": {"x"}, "password": {"not this one"}, "again": {"not this one"}})
-			}
-			if p.status != status {
-				t.Errorf("%s as %q: status %d, want %d: %s", route, who, p.status, status, p.text())
-			}
-			if who == "" && strings.Contains(p.text(), "Secret hills") {
-				t.Errorf("%s tells anybody of a private layer", route)
-			}
-		}
-	}
 }

@@ -44,17 +44,19 @@ func parseTemplates() (map[string]*template.Template, error) {
 
 // frame is what every page shows around its own content.
 type frame struct {
-	Title    string
-	Root     string // the admin's address as seen from the page
-	Server   string // the server's
-	Version  string // of the assets
-	Built    bool   // the scripts are there
-	Who      rasterbase.Principal
-	Accounts bool // people sign in and out here
-	MayEdit  bool
-	Problem  *rasterbase.Error // of the form that was sent
-	Refresh  int               // seconds, for browsers without JavaScript; 0: it does not change
-	Page     any
+	Title     string
+	Root      string // the admin's address as seen from the page
+	Server    string // the server's
+	Version   string // of the assets
+	Built     bool   // the scripts are there
+	Who       rasterbase.Principal
+	Accounts  bool // people sign in and out here
+	MayEdit   bool
+	MayManage bool
+	Here      string            // the part of the admin that the page is in
+	Problem   *rasterbase.Error // of the form that was sent
+	Refresh   int               // seconds, for browsers without JavaScript; 0: it does not change
+	Page      any
 }
 
 // show answers a page.
@@ -66,6 +68,8 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, name string, f fram
 		f.Who, _ = a.c.Auth.Principal(r) // whoever cannot be told is nobody
 	}
 	f.MayEdit = f.Who.Name != "" && a.c.Auth.May(r.Context(), f.Who, rasterbase.Edit, nil) == nil
+	f.MayManage = f.Who.Name != "" && a.c.Auth.May(r.Context(), f.Who, rasterbase.Manage, nil) == nil
+	f.Here, _, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	var b bytes.Buffer
 	if err := a.templates[name].Execute(&b, f); err != nil {
 		return fmt.Errorf("admin: the page %s: %w", name, err)

@@ -58,7 +58,7 @@ func newSite(t *testing.T) *site {
 	}
 	s := &site{t: t, st: st, users: auth.New(st.Catalog(), auth.Options{}), files: t.TempDir()}
 	parser := ingest.New(ingest.Config{Store: st, Opener: gdal.Opener{}, WorkDir: t.TempDir(), AllowedPaths: []string{s.files}})
-	api, err := server.New(server.Config{Store: st, Auth: s.users, Parser: parser, Transformer: gdal.Transformer{}})
+	api, err := server.New(server.Config{Store: st, Auth: s.users, Accounts: s.users, Parser: parser, Transformer: gdal.Transformer{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +129,26 @@ func (s *site) addUser(name string, role rasterbase.Role) {
 	}
 }
 
+// addToken makes a token of a user, and gives its secret.
+func (s *site) addToken(name string, scope rasterbase.Role) string {
+	s.t.Helper()
+	all, err := s.users.Users(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, u := range all {
+		if u.Name == name {
+			secret, err := s.users.AddToken(s.t.Context(), &rasterbase.Token{User: u.ID, Scope: scope})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return secret
+		}
+	}
+	s.t.Fatalf("there is no user %s", name)
+	return ""
+}
+
 // addLayer makes a layer without a source.
 func (s *site) addLayer(l rasterbase.Layer) *rasterbase.Layer {
 	s.t.Helper()
@@ -145,6 +165,7 @@ func (s *site) routes() []string { return s.pages.Routes() }
 type visitor struct {
 	s      *site
 	client *http.Client
+	token  string // shown with each request, unless it is empty
 }
 
 // visit begins a visit, signed in as somebody unless the name is empty.
@@ -192,6 +213,9 @@ func (v *visitor) request(method, path string, body io.Reader, contentType strin
 	}
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
+	}
+	if v.token != "" {
+		r.Header.Set("Authorization", "Bearer "+v.token)
 	}
 	return r
 }

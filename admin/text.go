@@ -11,7 +11,7 @@ import (
 
 // functions are those of the templates.
 var functions = template.FuncMap{
-	"bytes": humanBytes, "count": count, "number": number, "date": date, "bars": bars, "duration": duration,
+	"bytes": humanBytes, "count": count, "number": number, "date": date, "day": day, "bars": bars, "duration": duration,
 	"bandNumber": func(i int) int { return i + 1 },
 	"list":       func(all ...string) []string { return all },
 	"row":        rowOfTemplate,
@@ -55,6 +55,8 @@ func humanBytes(n int64) string {
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 func duration(seconds int) string {
 	d := time.Duration(seconds) * time.Second

@@ -138,7 +138,7 @@ func (a *Auth) Principal(r *http.Request) (rasterbase.Principal, error) {
 	}
 	a.limit.right(key, now)
 	a.uses.note(r.Context(), token, now)
-	return rasterbase.Principal{Name: user.Name, Role: user.Role}, nil
+	return rasterbase.Principal{Name: user.Name, Role: user.Role.Within(token.Scope)}, nil
 }
 
 // signedIn tells which user a browser is signed in as.
@@ -217,7 +217,7 @@ func (a *Auth) May(_ context.Context, p rasterbase.Principal, what rasterbase.Ac
 		return nil
 	}
 	return rasterbase.Errorf(rasterbase.Forbidden, "%s may not %s: that needs the role %s", p.Name, subject, needed).
-		WithHint("an administrator can give it: `rasterbase users set NAME --role %s`", needed)
+		WithHint("an administrator can give it: `rasterbase users set NAME --role %s`; a token may have a scope that is less than its user's role", needed)
 }
 
 // subjectOf names an action and what it is done to.

@@ -17,7 +17,7 @@ const prefix = "rb_"
 // maxSecret is more than the length of any secret, in bytes.
 const maxSecret = 200
 
-// NewToken makes a token with a secret of at least 128 random bits. The caller
+// NewToken makes a token that may do all that its user may, with a secret of at least 128 random bits. The caller
 // stores the token, shows the secret once, and forgets it: only its hash is
 // kept. The zero time is no end.
 func NewToken(user rasterbase.UserID, name string, expires time.Time) (secret string, t rasterbase.Token) {

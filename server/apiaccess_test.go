@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rasterbase/rasterbase"
+	"github.com/rasterbase/rasterbase/auth"
 	"github.com/rasterbase/rasterbase/server"
 	"github.com/rasterbase/rasterbase/store"
 )
@@ -56,6 +57,14 @@ var whoMay = map[string]struct {
 	"GET /api/v1/jobs/{id}":               {"/api/v1/jobs/1", "", [4]int{401, 403, 403, 200}},
 	"POST /api/v1/jobs/{id}/cancel":       {"/api/v1/jobs/1/cancel", "", [4]int{401, 403, 403, 200}},
 	"GET /api/v1/me":                      {"/api/v1/me", "", [4]int{401, 200, 200, 200}},
+	"PUT /api/v1/me/password":             {"/api/v1/me/password", `{"password":"x","new":"y"}`, [4]int{401, 403, 403, 403}}, // it is not x
+	"GET /api/v1/users":                   {"/api/v1/users", "", [4]int{401, 403, 403, 200}},
+	"POST /api/v1/users":                  {"/api/v1/users", `{"name":"user-{n}","role":"viewer"}`, [4]int{401, 403, 403, 201}},
+	"PATCH /api/v1/users/{user}":          {"/api/v1/users/1", `{"name":"the viewer"}`, [4]int{401, 403, 403, 200}},
+	"DELETE /api/v1/users/{user}":         {"/api/v1/users/999", "", [4]int{401, 403, 403, 404}},
+	"GET /api/v1/tokens":                  {"/api/v1/tokens", "", [4]int{401, 200, 200, 200}},
+	"POST /api/v1/tokens":                 {"/api/v1/tokens", `{"name":"mine"}`, [4]int{401, 201, 201, 201}},
+	"DELETE /api/v1/tokens/{token}":       {"/api/v1/tokens/999", "", [4]int{401, 404, 404, 404}},
 
 	"GET /api/v1/legends":                  {"/api/v1/legends", "", [4]int{200, 200, 200, 200}},
 	"POST /api/v1/legends":                 {"/api/v1/legends", `{"title":"New {n}","entries":[]}`, [4]int{401, 403, 201, 201}},
@@ -116,11 +125,25 @@ func withMetrics() server.Config {
 	return server.Config{Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "up 1") })}
 }
 
+// addUsers makes the users that roleAuth tells of.
+func addUsers(t *testing.T, st store.Store) *auth.Auth {
+	t.Helper()
+	users := auth.New(st.Catalog(), auth.Options{})
+	t.Cleanup(users.Close)
+	for _, role := range rasterbase.Roles {
+		if err := users.AddUser(t.Context(), &rasterbase.User{Name: "the " + string(role), Role: role}, "the one until now"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return users
+}
+
 func TestWhoMayDoWhat(t *testing.T) {
 	st := newStore(t)
 	legend := addLegend(t, st, "Cover", forest)
 	s := newAPI(t, st, &recordParser{}, withMetrics())
 	update(t, st, func(ctx context.Context, tx store.Tx) error { return tx.Jobs().Enqueue(ctx, &store.Job{Kind: "test"}) })
+	addUsers(t, st)
 	n := 0
 	for _, pattern := range s.Patterns() {
 		route, ok := whoMay[pattern]

@@ -20,6 +20,7 @@ func (s *Server) apiRoutes(handle func(pattern string, h handler)) {
 	s.layerOperations(a)
 	s.parseOperations(a)
 	s.jobOperations(a)
+	s.userOperations(a)
 	s.legendOperations(a)
 	s.semanticsOperations(a)
 	s.colormapOperations(a)

@@ -36,6 +36,7 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: tagParses, Description: "Reading the source of a layer, and what came of it"},
 			{Name: tagLegends, Description: "The colours of values, the meanings that they share, and the colormaps that people keep for themselves"},
 			{Name: tagExports, Description: "Files of layers and formulas that are made in the background"},
+			{Name: tagAccounts, Description: "Users and their tokens"},
 			{Name: tagServer, Description: "The jobs in the background, and who asks"},
 		},
 		Components: &huma.Components{
@@ -49,11 +50,12 @@ func newDocument(version string) *huma.OpenAPI {
 }
 
 const (
-	tagLayers  = "layers"
-	tagParses  = "parses"
-	tagLegends = "legends"
-	tagExports = "exports"
-	tagServer  = "server"
+	tagLayers   = "layers"
+	tagParses   = "parses"
+	tagLegends  = "legends"
+	tagExports  = "exports"
+	tagServer   = "server"
+	tagAccounts = "accounts"
 )
 
 // schemaName names a schema after its Go type.

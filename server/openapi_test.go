@@ -121,6 +121,7 @@ func TestExamplesOfTheDocument(t *testing.T) {
 	for _, name := range []string{"Land cover", "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K"} {
 		add(t, st, stripes(name, nil))
 	}
+	addUsers(t, st)
 	s := newAPI(t, st, &recordParser{}, server.Config{})
 	doc := decode[openAPI](t, get(t, s, "/openapi.json"))
 	n := 0
@@ -135,7 +136,7 @@ func TestExamplesOfTheDocument(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			in := strings.NewReplacer("{layer}", "land-cover", "{legend}", "WorldCover", "{semantics}", "1", "{name}", "mine")
+			in := strings.NewReplacer("{layer}", "land-cover", "{legend}", "WorldCover", "{semantics}", "1", "{name}", "mine", "{user}", "1")
 			w := call(t, s, "administrator", strings.ToUpper(method), in.Replace(path), string(body))
 			if w.Code < 200 || w.Code > 299 || o.Responses[http3(w.Code)].Description == "" {
 				t.Errorf("%s %s with %s: status %d: %s", method, path, body, w.Code, w.Body)

@@ -165,7 +165,8 @@ func (roleAuth) Principal(r *http.Request) (rasterbase.Principal, error) {
 // newAPI is a server with a parser and roles over a store.
 func newAPI(t testing.TB, st store.Store, p *recordParser, c server.Config) *server.Server {
 	t.Helper()
-	c.Store, c.Auth = st, roleAuth{auth.New(st.Catalog(), auth.Options{})}
+	users := auth.New(st.Catalog(), auth.Options{})
+	c.Store, c.Auth, c.Accounts = st, roleAuth{users}, users
 	if p != nil {
 		p.st = st
 		c.Parser = p

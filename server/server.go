@@ -87,6 +87,9 @@ type Config struct {
 	// Parser makes, changes and deletes layers; nil: this server only reads, and
 	// what would change a layer is answered 501.
 	Parser Parser
+	// Accounts are the users and tokens of Auth, which administrators manage over
+	// HTTP; nil: Auth keeps them elsewhere, and this server answers 501.
+	Accounts Accounts
 	// ParseInRequest works on a new parse in the request that asks for it, which
 	// is answered when it has ended, for programs without workers.
 	ParseInRequest bool

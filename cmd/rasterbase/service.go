@@ -15,6 +15,7 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 	"github.com/rasterbase/rasterbase/algebra"
+	"github.com/rasterbase/rasterbase/auth"
 	"github.com/rasterbase/rasterbase/crs"
 	"github.com/rasterbase/rasterbase/gdal"
 	"github.com/rasterbase/rasterbase/gdal/gdalchild"
@@ -132,8 +133,10 @@ func (s *service) serve(ctx context.Context, l net.Listener, h http.Handler, sto
 }
 
 // handler makes the HTTP API.
-func (s *service) handler(who rasterbase.Auth) (*server.Server, error) {
-	return server.New(s.serverConfig(who))
+func (s *service) handler(users *auth.Auth) (*server.Server, error) {
+	c := s.serverConfig(users)
+	c.Accounts = users
+	return server.New(c)
 }
 
 // serverConfig is what the HTTP API works with, and the jobs that draw as it does.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ or, as QGIS and GDAL can, as the password of HTTP Basic with the user's name.
 Examples:
 
   TOKEN=$(rasterbase tokens add anna --name laptop)
+  rasterbase tokens add anna --name dashboard --scope viewer --expires 90d
   curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/layers
   curl --user "anna:$TOKEN" http://127.0.0.1:8080/layers`
 }
@@ -41,6 +43,7 @@ type tokenDoc struct {
 	ID      rasterbase.TokenID `json:"id"`
 	User    string             `json:"user"` // name
 	Name    string             `json:"name,omitempty"`
+	Scope   rasterbase.Role    `json:"scope,omitempty"`  // absent: all that the user may
 	Secret  string             `json:"secret,omitempty"` // of a token that was just made
 	Created time.Time          `json:"created"`
 	Expires *time.Time         `json:"expires"` // null: never
@@ -50,7 +53,7 @@ type tokenDoc struct {
 
 func newTokenDoc(t *rasterbase.Token, user string, now time.Time) tokenDoc {
 	return tokenDoc{
-		ID: t.ID, User: user, Name: t.Name, Created: t.Created,
+		ID: t.ID, User: user, Name: t.Name, Scope: t.Scope, Created: t.Created,
 		Expires: moment(t.Expires), Expired: auth.Expired(*t, now), Used: moment(t.Used),
 	}
 }
@@ -115,13 +118,13 @@ func (c *tokensListCmd) Run(ctx context.Context, a *app) error {
 		fmt.Fprintln(a.stderr, "no tokens; `rasterbase tokens add USER` makes one")
 		return nil
 	}
-	t := newTable(a.stdout, "ID", "USER", "NAME", "CREATED", "EXPIRES", "LAST USED")
+	t := newTable(a.stdout, "ID", "USER", "NAME", "SCOPE", "CREATED", "EXPIRES", "LAST USED")
 	for _, d := range docs {
 		used := "never"
 		if d.Used != nil {
 			used = d.Used.UTC().Format("2006-01-02 15:04")
 		}
-		t.row(strconv.FormatInt(int64(d.ID), 10), d.User, d.Name, day(d.Created), d.expiry(), used)
+		t.row(strconv.FormatInt(int64(d.ID), 10), d.User, d.Name, cmp.Or(string(d.Scope), "all"), day(d.Created), d.expiry(), used)
 	}
 	t.flush()
 	return nil
@@ -139,6 +142,7 @@ func userNames(ctx context.Context, tx store.Tx) (map[rasterbase.UserID]string, 
 type tokensAddCmd struct {
 	User    string `arg:"" name:"user" help:"Name or id of the user."`
 	Name    string `help:"What the token is for." placeholder:"TEXT"`
+	Scope   string `help:"The most that it may do, whatever its user may: viewer, editor or administrator. Without it: all that its user may, also when that changes." placeholder:"ROLE"`
 	Expires string `default:"365d" help:"When it ends: after so many days (90d), at the beginning of a day (2027-01-01, in UTC), or never. A token that is forgotten ends by itself; a service may want never. Default: ${default}." placeholder:"WHEN"`
 	JSON    bool   `name:"json" help:"Print one JSON document."`
 }
@@ -153,6 +157,12 @@ func (c *tokensAddCmd) Run(ctx context.Context, a *app) error {
 	if err := checkText("--name", c.Name); err != nil {
 		return err
 	}
+	var scope rasterbase.Role
+	if c.Scope != "" {
+		if scope, err = rasterbase.ParseRole(c.Scope); err != nil {
+			return usageError{err}
+		}
+	}
 	var doc tokenDoc
 	err = a.updateThere(ctx, func(tx store.Tx) error {
 		u, err := auth.FindUser(ctx, tx, c.User)
@@ -160,6 +170,7 @@ func (c *tokensAddCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		secret, t := auth.NewToken(u.ID, c.Name, expires)
+		t.Scope = scope
 		if err := tx.Tokens().Create(ctx, &t); err != nil {
 			return err
 		}

@@ -11,11 +11,11 @@ import (
 
 type tokens struct{ *Tx }
 
-const tokenColumns = `id, user_id, name, hash, created, expires, used`
+const tokenColumns = `id, user_id, name, hash, scope, created, expires, used`
 
 func scanToken(row Row) (*rasterbase.Token, error) {
 	var t rasterbase.Token
-	err := row.Scan(&t.ID, &t.User, &t.Name, &t.Hash, (*Time)(&t.Created), (*Time)(&t.Expires), (*Time)(&t.Used))
+	err := row.Scan(&t.ID, &t.User, &t.Name, &t.Hash, &t.Scope, (*Time)(&t.Created), (*Time)(&t.Expires), (*Time)(&t.Used))
 	return &t, err
 }
 
@@ -35,8 +35,8 @@ func (x tokens) Create(ctx context.Context, t *rasterbase.Token) error {
 	n.Created = givenTime(n.ID != 0, n.Created, x.now())
 	n.Expires = stored(n.Expires)
 	n.Used = givenTime(n.ID != 0, n.Used, time.Time{})
-	id, err := x.insert(ctx, "tokens", `user_id, name, hash, created, expires, used`, int64(n.ID),
-		[]any{n.User, n.Name, n.Hash, n.Created, n.Expires, n.Used})
+	id, err := x.insert(ctx, "tokens", `user_id, name, hash, scope, created, expires, used`, int64(n.ID),
+		[]any{n.User, n.Name, n.Hash, n.Scope, n.Created, n.Expires, n.Used})
 	if err != nil {
 		return x.conflict(err, "storing a token", "hash")
 	}

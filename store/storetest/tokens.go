@@ -29,7 +29,7 @@ func tokenRoundTrip(t *testing.T, s store.Store) {
 	before := time.Now().Add(-time.Second)
 	expires := time.Date(2099, 2, 28, 23, 59, 59, 987_654_000, time.FixedZone("", 3600))
 	// Without an id the times of creation and use are not the caller's.
-	k := &rasterbase.Token{User: u.ID, Name: "für QGIS", Hash: hash, Expires: expires, Created: before.AddDate(-1, 0, 0), Used: before}
+	k := &rasterbase.Token{User: u.ID, Name: "für QGIS", Hash: hash, Scope: rasterbase.Editor, Expires: expires, Created: before.AddDate(-1, 0, 0), Used: before}
 	update(t, s, func(tx store.Tx) error { return tx.Tokens().Create(ctx, k) })
 	if k.ID == 0 || k.Created.Before(before) || !k.Used.IsZero() || !k.Expires.Equal(expires) {
 		t.Errorf("the new token is %+v", k)
@@ -46,7 +46,7 @@ func tokenRoundTrip(t *testing.T, s store.Store) {
 	// Only the name and two times can be changed.
 	used := time.Date(2025, 1, 2, 3, 4, 5, 6_000, time.FixedZone("", -7200))
 	update(t, s, func(tx store.Tx) error {
-		return tx.Tokens().Update(ctx, &rasterbase.Token{ID: k.ID, User: u.ID + 1, Name: "new", Hash: "another", Created: before.AddDate(-1, 0, 0), Used: used})
+		return tx.Tokens().Update(ctx, &rasterbase.Token{ID: k.ID, User: u.ID + 1, Name: "new", Hash: "another", Scope: rasterbase.Viewer, Created: before.AddDate(-1, 0, 0), Used: used})
 	})
 	k.Name, k.Expires, k.Used = "new", time.Time{}, used.UTC()
 	got, err := byHash()

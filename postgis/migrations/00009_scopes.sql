@@ -1,0 +1,3 @@
+-- What tokens may do at most.
+
+ALTER TABLE tokens ADD COLUMN scope text NOT NULL DEFAULT ''; -- a role; empty: all that the user may
