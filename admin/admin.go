@@ -95,6 +95,8 @@ func (a *Admin) routes() *http.ServeMux {
 		"GET /layers/{layer}/delete":   a.deletePage,
 		"POST /layers/{layer}/reparse": a.actOnLayer("reparse"),
 		"POST /layers/{layer}/cancel":  a.actOnLayer("cancel"),
+		"GET /ask":                     a.askPage,
+		"POST /ask":                    a.askForm,
 		"GET /assets/{file}":           a.asset,
 
 		"GET /legends":                        a.legends,

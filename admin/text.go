@@ -17,6 +17,7 @@ var functions = template.FuncMap{
 	"row":        rowOfTemplate,
 	"emptyRow":   func() *legendFormRow { return &legendFormRow{} },
 	"share":      func(i, n int) string { return number(float64(i) / float64(max(1, n-1))) },
+	"amount":     amount, "percent": percent, "unit": unitName, "zone": zoneIn,
 }
 
 // number is the shortest text of a number that people read.
@@ -95,6 +96,11 @@ func bars(b bandOfPage) []bar {
 			heights, labels = append(heights, n), append(labels, number(from)+" to "+number(from+step)+": "+count(n))
 		}
 	}
+	return barsOfHeights(heights, labels)
+}
+
+// barsOfHeights are bars beside each other; none where there is nothing to see.
+func barsOfHeights(heights []float64, labels []string) []bar {
 	if len(heights) == 0 || len(heights) > 4*mostBars {
 		return nil
 	}

@@ -7,7 +7,7 @@ const here = new URL(".", import.meta.url);
 
 await build({
   absWorkingDir: here.pathname,
-  entryPoints: { admin: "src/admin.js", map: "src/map.js" },
+  entryPoints: { admin: "src/admin.js", map: "src/map.js", ask: "src/ask.js" },
   outdir: "dist",
   bundle: true,
   minify: true,
@@ -20,8 +20,10 @@ await build({
   logLevel: "info",
 });
 
-const licenses = ["leaflet", "tus-js-client"].map((name) => {
-  const text = readFileSync(new URL(`node_modules/${name}/LICENSE`, here), "utf8").trim();
+// Packages without their licence's text have it in licenses/.
+const elsewhere = { "terra-draw": "licenses/terra-draw.txt", "terra-draw-leaflet-adapter": "licenses/terra-draw.txt" };
+const licenses = ["leaflet", "terra-draw", "terra-draw-leaflet-adapter", "tus-js-client"].map((name) => {
+  const text = readFileSync(new URL(elsewhere[name] ?? `node_modules/${name}/LICENSE`, here), "utf8").trim();
   const { version } = JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, here), "utf8"));
   return `${name} ${version}\n\n${text}\n`;
 });
