@@ -40,6 +40,8 @@ var whoMay = map[string]statuses{
 	"GET /legends/{legend}/delete": editors, "POST /legends/{legend}/delete": changing(403, 200, 200),
 	"GET /semantics": everybody, "POST /semantics": changing(403, 200, 200), "POST /semantics/{semantics}": changing(403, 200, 200),
 
+	"GET /ask": everybody, "POST /ask": {401, 404, 404, 404, 404}, // the layer is not parsed
+
 	"GET /account": everybody, "POST /account/password": {401, 400, 400, 400, 400}, "POST /account/tokens": {401, 200, 200, 200, 403},
 	"POST /account/tokens/{token}/delete": {401, 404, 404, 404, 403},
 	"GET /users":                          managers, "POST /users": changing(403, 403, 400), "POST /users/{user}": changing(403, 403, 400),

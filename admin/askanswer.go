@@ -14,7 +14,7 @@ import (
 
 // askAnswer is what was counted, as the page shows it.
 type askAnswer struct {
-	Zones  []zoneAnswer
+	Zones  []*zoneAnswer
 	Matrix *matrix // of several zones
 	More   int     // zones that are not shown one by one
 	How    []fact
@@ -39,13 +39,16 @@ type zoneAnswer struct {
 	UnclassedShare     float64
 }
 
+// InNone tells whether pixels are in no class.
+func (z *zoneAnswer) InNone() bool { return z.Unclassed != nil && *z.Unclassed > 0 }
+
 // zoneView is a zone with the unit of its areas.
 type zoneView struct {
-	Zone zoneAnswer
+	Zone *zoneAnswer
 	Unit string
 }
 
-func zoneIn(z zoneAnswer, unit string) zoneView { return zoneView{z, unit} }
+func zoneIn(z *zoneAnswer, unit string) zoneView { return zoneView{z, unit} }
 
 // countRow is a row of counts.
 type countRow struct {
@@ -155,7 +158,7 @@ func answerOf(q *question, body []byte, by askLabels) (*askAnswer, error) {
 			return nil, fmt.Errorf("admin: the counts: %w", err)
 		}
 		z.Index, z.Name = i, names[i]
-		out.Zones = append(out.Zones, *z)
+		out.Zones = append(out.Zones, z)
 	}
 	if len(out.Zones) > 1 {
 		out.Matrix = matrixOf(out)

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"html"
 	"io"
@@ -45,6 +46,7 @@ type site struct {
 	root   string // of the admin
 	server string
 	files  string // a folder whose files may be parsed
+	data   string // that of the store
 
 	cuts    atomic.Int32 // so many pieces of uploads are cut off
 	resumed atomic.Int32 // how often a client asked how far an upload is
@@ -52,13 +54,15 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
+	data := t.TempDir()
+	st, err := sqlite.Open(t.Context(), data, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, st: st, users: auth.New(st.Catalog(), auth.Options{}), files: t.TempDir()}
+	s := &site{t: t, st: st, users: auth.New(st.Catalog(), auth.Options{}), files: t.TempDir(), data: data}
 	parser := ingest.New(ingest.Config{Store: st, Opener: gdal.Opener{}, WorkDir: t.TempDir(), AllowedPaths: []string{s.files}})
-	api, err := server.New(server.Config{Store: st, Auth: s.users, Accounts: s.users, Parser: parser, Transformer: gdal.Transformer{}})
+	config := server.Config{Store: st, Auth: s.users, Accounts: s.users, Parser: parser, Transformer: gdal.Transformer{}}
+	api, err := server.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +79,11 @@ func newSite(t *testing.T) *site {
 	s.root = s.server + "admin/"
 	runner := jobs.NewRunner(st, nil)
 	parser.Register(runner)
+	exporter, err := server.NewExporter(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs.Handle(runner, server.ExportKind, func(ctx context.Context, _ json.RawMessage, j *store.Job) error { return exporter.Handle(ctx, j) })
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- runner.Run(ctx, 1) }()
