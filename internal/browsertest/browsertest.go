@@ -129,6 +129,14 @@ func (b *Browser) Go(url string) {
 	}
 }
 
+// Click moves the mouse to a place on the screen and presses its left button there.
+func (b *Browser) Click(x, y float64) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, chromedp.MouseEvent(chromedp.MouseMoved, x, y), chromedp.MouseClickXY(x, y)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // Until waits until a JavaScript expression is true.
 func (b *Browser) Until(expression string) {
 	b.t.Helper()

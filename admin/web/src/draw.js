@@ -129,9 +129,17 @@ export function bindDrawing(map, form, say) {
   }
 }
 
+// Adapter orders what is drawn without style elements, which the page's policy refuses.
+class Adapter extends TerraDrawLeafletAdapter {
+  createPaneStyleSheet(pane, order) {
+    this._map.createPane(pane).style.zIndex = 600 + order;
+    return document.createElement("style"); // it is removed with the pane
+  }
+}
+
 function makeDraw(map) {
   return new TerraDraw({
-    adapter: new TerraDrawLeafletAdapter({ lib: L, map, coordinatePrecision: digits }),
+    adapter: new Adapter({ lib: L, map, coordinatePrecision: digits }),
     modes: [
       new TerraDrawPolygonMode({ styles: looks }),
       new TerraDrawRectangleMode({ styles: looks }),
