@@ -13,6 +13,9 @@ type change struct {
 	Classes       []changeClass
 	Valid         float64
 	Changed, Area float64 // what is another class after than before
+
+	pairs   map[[2]string]int // places by names
+	classes map[string]int
 }
 
 // changePair are the pixels of a class before and of one after.
@@ -30,8 +33,8 @@ type changeClass struct {
 	Before, After float64 // areas
 }
 
-// Percent is the change of the class's area, and how its sign is shown; of what was not
-// there before there is none.
+// Percent is the change of the class's area with its sign. What was not there before has
+// none.
 func (c changeClass) Percent() string {
 	if c.Before == 0 {
 		return "new"
@@ -63,7 +66,7 @@ func changeOf(d *countDocument, by askLabels) (*change, error) {
 	if err := json.Unmarshal(d.Counts, &counts); err != nil {
 		return nil, err
 	}
-	c := &change{Valid: d.Pixels.Valid}
+	c := &change{Valid: d.Pixels.Valid, pairs: map[[2]string]int{}, classes: map[string]int{}}
 	for i, row := range counts {
 		from := by[0].call(d.Rows[i])
 		for k, n := range row {
@@ -77,7 +80,15 @@ func changeOf(d *countDocument, by askLabels) (*change, error) {
 			c.add(from, to, n, area)
 		}
 	}
-	slices.SortStableFunc(c.Pairs, func(a, b changePair) int { return cmp.Compare(b.Count, a.Count) })
+	slices.SortStableFunc(c.Pairs, func(a, b changePair) int { // what changed stands first
+		switch {
+		case a.Stays() == b.Stays():
+			return cmp.Compare(b.Count, a.Count)
+		case b.Stays():
+			return -1
+		}
+		return 1
+	})
 	slices.SortStableFunc(c.Classes, func(a, b changeClass) int {
 		return cmp.Compare(max(b.Before, b.After), max(a.Before, a.After))
 	})
@@ -92,9 +103,11 @@ func changeOf(d *countDocument, by askLabels) (*change, error) {
 
 // add adds pixels to a pair, and to the classes of it.
 func (c *change) add(from, to label, n, area float64) {
-	at := slices.IndexFunc(c.Pairs, func(p changePair) bool { return p.From.Name == from.Name && p.To.Name == to.Name })
-	if at < 0 {
+	names := [2]string{from.Name, to.Name}
+	at, ok := c.pairs[names]
+	if !ok {
 		at, c.Pairs = len(c.Pairs), append(c.Pairs, changePair{From: from, To: to})
+		c.pairs[names] = at
 	}
 	c.Pairs[at].Count += n
 	c.Pairs[at].Area += area
@@ -108,9 +121,10 @@ func (c *change) add(from, to label, n, area float64) {
 
 // class finds a class by its name, or adds it.
 func (c *change) class(l label) *changeClass {
-	at := slices.IndexFunc(c.Classes, func(o changeClass) bool { return o.Name == l.Name })
-	if at < 0 {
+	at, ok := c.classes[l.Name]
+	if !ok {
 		at, c.Classes = len(c.Classes), append(c.Classes, changeClass{label: l})
+		c.classes[l.Name] = at
 	}
 	return &c.Classes[at]
 }

@@ -40,7 +40,7 @@ func (l labels) call(v float64) label {
 	return label{Name: number(v)}
 }
 
-// labelsOf reads the legends that the form's layers are shown by: the one that is
+// labelsOf reads the legends that name the values of the form's layers: the one that is
 // chosen, or their own.
 func (a *Admin) labelsOf(r *http.Request, p *askPage) (out askLabels, err error) {
 	if p.Kind == askFormula {
@@ -49,7 +49,7 @@ func (a *Admin) labelsOf(r *http.Request, p *askPage) (out askLabels, err error)
 	for i, field := range []string{"layer", "layer2"} {
 		l := p.layer(p.Form.Get(field))
 		chosen := p.Form.Get("legend")
-		if l == nil || chosen == "" && l.URLs.Legend == "" || i == 1 && p.Kind != askChange {
+		if l == nil || !l.discrete() || chosen == "" && l.URLs.Legend == "" || i == 1 && p.Kind != askChange {
 			continue
 		}
 		if out[i], err = a.readLabels(r, l.ID, chosen); err != nil {

@@ -6,7 +6,8 @@ import { TerraDrawLeafletAdapter } from "terra-draw-leaflet-adapter";
 
 const digits = 7; // of degrees: a centimetre
 const mostText = 5e6; // characters that are drawn
-const looks = { fillColor: "#0b6b72", outlineColor: "#0b6b72", fillOpacity: 0.15, outlineWidth: 3 };
+const looks = { fillColor: "#c2185b", outlineColor: "#c2185b", fillOpacity: 0.12, outlineWidth: 3 };
+const chosen = "#e8a000"; // the colour of what is selected or pointed at
 const drawnModes = ["polygon", "rectangle"];
 
 // bindDrawing connects the map with the field of polygons.
@@ -14,8 +15,8 @@ export function bindDrawing(map, form, say) {
   const field = document.getElementById("geom");
   const [remove, clear] = ["remove", "clear"].map((name) => form.querySelector(`[data-${name}]`));
   const draw = makeDraw(map);
-  const other = L.geoJSON(null, { interactive: false, style: { color: looks.outlineColor, weight: 3, fillOpacity: 0.15 } }).addTo(map);
-  const marked = L.geoJSON(null, { interactive: false, style: { color: "#d9480f", weight: 5, fillOpacity: 0.3 } }).addTo(map);
+  const other = L.geoJSON(null, { interactive: false, style: { color: looks.outlineColor, weight: looks.outlineWidth, fillOpacity: looks.fillOpacity } }).addTo(map);
+  const marked = L.geoJSON(null, { interactive: false, style: { color: chosen, weight: 5, fillOpacity: 0.3 } }).addTo(map);
   let kept = []; // features that cannot be changed by hand
   let known = new Map(); // what drawn features were read from, by their id here
   let selected = null;
@@ -23,6 +24,8 @@ export function bindDrawing(map, form, say) {
   draw.start();
   draw.setMode("select");
   read();
+  const first = kept.length + known.size;
+  if (first) say(first === 1 ? "One polygon is counted." : `${first} polygons are counted.`);
 
   const choose = (mode) => {
     draw.setMode(mode);
@@ -144,7 +147,7 @@ function makeDraw(map) {
       new TerraDrawPolygonMode({ styles: looks }),
       new TerraDrawRectangleMode({ styles: looks }),
       new TerraDrawSelectMode({
-        styles: { selectedPolygonColor: looks.fillColor, selectedPolygonFillOpacity: 0.3, selectedPolygonOutlineColor: "#d9480f", selectedPolygonOutlineWidth: 3 },
+        styles: { selectedPolygonColor: chosen, selectedPolygonFillOpacity: 0.3, selectedPolygonOutlineColor: chosen, selectedPolygonOutlineWidth: 3 },
         flags: Object.fromEntries(drawnModes.map((mode) => [mode, { feature: { draggable: true, coordinates: { draggable: true, midpoints: true, deletable: true } } }])),
       }),
     ],
