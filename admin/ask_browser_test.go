@@ -80,6 +80,30 @@ func TestAskingInABrowser(t *testing.T) {
 	if left := browsertest.Evaluate[string](b, `document.getElementById("geom").value`); left != "" {
 		t.Errorf("cleared, the form has %s", left)
 	}
+	// A legend that is chosen colours the map.
+	browsertest.Evaluate[bool](b, `(() => { const l = document.getElementById("legend"); l.value = "1"; l.dispatchEvent(new Event("change")); return true; })()`)
+	b.Until(tilesDrawn + ` && [...document.querySelectorAll("#ask-map .raster img")].every((i) => i.src.includes("legend=1"))`)
+
+	// A file's polygons are drawn; what cannot be changed by hand stays as it was.
+	both := strings.Replace(twoHalf, "}]}", `},{"type":"Feature","id":7,"properties":{"Name":"both","of":{"a":[1]}},"geometry":{"type":"MultiPolygon","coordinates":[[[[-113.28,46.06],[-113.275,46.06],[-113.275,46.065],[-113.28,46.06]]]]}}]}`, 1)
+	browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => {
+		const data = new DataTransfer();
+		data.items.add(new File([%q], "zones.geojson"));
+		const file = document.getElementById("file");
+		file.files = data.files;
+		file.dispatchEvent(new Event("change"));
+		return true;
+	})()`, both))
+	b.Until(`document.getElementById("geom").value.includes("MultiPolygon")`)
+	press(b, `[data-draw="rectangle"]`)
+	b.Click(inMap(b, 0.75, 0.1))
+	b.Click(inMap(b, 0.95, 0.3))
+	b.Until(`document.getElementById("geom").value.includes("Polygon 1")`)
+	for _, kept := range []string{`"id":7`, `"of":{"a":[1]}`, `<b>west</b>`, `شرق`} {
+		if now := browsertest.Evaluate[string](b, `document.getElementById("geom").value`); !strings.Contains(now, kept) {
+			t.Errorf("after drawing %s is gone: %s", kept, now)
+		}
+	}
 	for _, says := range b.Complaints() {
 		t.Errorf("the browser says %s", says)
 	}
@@ -88,6 +112,7 @@ func TestAskingInABrowser(t *testing.T) {
 // Answers of all kinds, as they look.
 func TestAnswersInABrowser(t *testing.T) {
 	s, _ := newAskSite(t)
+	s.visit("ed").api("PATCH", "api/v1/layers/1", `{"name":"Plants of Storm Lake"}`, 200)
 	b := browsertest.New(t, filepath.Join("web", "dist"))
 	b.Device(1280, 1000, "light")
 	b.Go(s.root)
@@ -113,13 +138,24 @@ func TestAnswersInABrowser(t *testing.T) {
 	}
 	two := browsertest.Evaluate[string](b, fmt.Sprintf(`encodeURIComponent(%q)`, twoHalf))
 	ask("zones", "ask=count&layer=1&geom="+two)
+	const polygons = `document.querySelectorAll("#ask-map path").length`
+	before := browsertest.Evaluate[int](b, polygons)
+	browsertest.Evaluate[bool](b, `document.querySelector("tr[data-zone='1']").dispatchEvent(new MouseEvent("mouseenter")), true`)
+	if now := browsertest.Evaluate[int](b, polygons); now != before+1 {
+		t.Errorf("pointing at a row leaves %d polygons on the map of %d", now, before)
+	}
 	ask("heights", "ask=count&layer=2&geom="+aPark)
 	ask("change", "ask=change&layer=1&layer2=3&geom="+aPark)
 	ask("formula", "ask=formula&layer=2&formula=a%20%3E%202500&geom="+aPark)
 	press(b, "#ask-count")
 	b.Until(tilesDrawn)
 	press(b, "#ask-formula")
-	browsertest.Evaluate[bool](b, `(() => { const p = document.getElementById("preset"); p.value = "mask"; p.dispatchEvent(new Event("change")); return true; })()`)
+	preset := func(name string) {
+		browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => { const p = document.getElementById("preset"); p.value = %q; p.dispatchEvent(new Event("change")); return true; })()`, name))
+	}
+	preset("ndvi")
+	b.Until(`document.getElementById("formula").value === "(a - b) / (a + b)" && document.querySelector("[name=layer2]").value === "2"`)
+	preset("mask")
 	b.Until(`/^a > [0-9]+/.test(document.getElementById("formula").value)`)
 	b.Until(tilesDrawn)
 	for _, says := range b.Complaints() {

@@ -55,6 +55,10 @@ function start() {
   form.elements.layer.addEventListener("change", () => (show(), look()));
   look();
   show();
+  const button = form.querySelector("button.main");
+  const label = button.textContent;
+  form.addEventListener("submit", () => (button.textContent = "Counting…"));
+  addEventListener("pageshow", () => (button.textContent = label)); // back from the answer
   for (const row of document.querySelectorAll("[data-zone]")) {
     const zone = Number(row.dataset.zone);
     row.addEventListener("mouseenter", () => polygons.mark(zone));
