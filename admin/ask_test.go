@@ -261,6 +261,10 @@ func TestWhatChanged(t *testing.T) {
 	if row == nil || row[1] != strconv.FormatFloat(before[from], 'g', -1, 64) || before[from] == 0 {
 		t.Errorf("%v pixels are another class; the page says %v: %s", before[from], row, p.text())
 	}
+	later := v.post("ask", url.Values{"layer": {"later-plants"}, "geom": {aPark}})
+	if later.want(t, 200, to); strings.Contains(later.text(), from) {
+		t.Errorf("the layer that is a formula still has %s", from)
+	}
 	form.Set("layer2", "")
 	v.post("ask", form).want(t, 400, "no layer is chosen")
 	form.Set("layer2", "2")
