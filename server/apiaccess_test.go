@@ -38,6 +38,7 @@ var whoMay = map[string]struct {
 	"GET /healthz":                      {"/healthz", "", [4]int{200, 200, 200, 200}},
 	"GET /readyz":                       {"/readyz", "", [4]int{200, 200, 200, 200}},
 	"GET /metrics":                      {"/metrics", "", [4]int{401, 403, 403, 200}},
+	"GET /docs":                         {"/docs", "", [4]int{200, 200, 200, 200}},
 	"GET /openapi.json":                 {"/openapi.json", "", [4]int{200, 200, 200, 200}},
 	"GET /openapi.yaml":                 {"/openapi.yaml", "", [4]int{200, 200, 200, 200}},
 	"/":                                 {"/none", "", [4]int{404, 404, 404, 404}},

@@ -29,6 +29,8 @@ func (s *Server) apiRoutes(handle func(pattern string, h handler)) {
 	if err != nil { // the same for every server
 		panic(err)
 	}
+	docs := newDocs(a.huma.OpenAPI())
+	handle("GET /docs", func(w http.ResponseWriter, r *http.Request) error { return s.docsPage(w, r, *docs) })
 	handle("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) error {
 		return answer{contentType: "application/json", body: asJSON}.write(w, r)
 	})

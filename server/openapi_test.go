@@ -110,7 +110,6 @@ func TestTheDocumentOfTheAPI(t *testing.T) {
 	if wantStatus(t, yaml, 200); !strings.Contains(yaml.Body.String(), "openapi: 3.1.0") {
 		t.Errorf("%.100s", yaml.Body)
 	}
-	wantStatus(t, get(t, s, "/docs"), 404)
 	wantStatus(t, get(t, s, "/schemas/Layer.json"), 404)
 }
 

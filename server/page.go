@@ -21,7 +21,7 @@ import (
 // The page's own files, and the bundle that `make assets` builds from the lock
 // file. On a fresh clone the bundle's folder holds a placeholder only.
 //
-//go:embed web/page.html web/page.css web/icon.svg web/dist
+//go:embed web/page.html web/page.css web/docs.html web/docs.css web/icon.svg web/dist
 var web embed.FS
 
 // shownAtStart is how many layers are drawn when the page opens; the others
@@ -35,6 +35,7 @@ const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'
 // page is the map page's template and files.
 type page struct {
 	template *template.Template
+	docs     *template.Template
 	files    map[string]answer
 	version  string // of the files
 	built    bool   // the bundle is there
@@ -53,7 +54,11 @@ func newPage() (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{template: t, files: map[string]answer{}}
+	docs, err := template.ParseFS(web, "web/docs.html")
+	if err != nil {
+		return nil, err
+	}
+	p := &page{template: t, docs: docs, files: map[string]answer{}}
 	sum := fnv.New64a()
 	err = fs.WalkDir(web, "web", func(name string, d fs.DirEntry, err error) error {
 		kind := contentTypes[path.Ext(name)]
