@@ -177,11 +177,16 @@ func (a *Admin) put(r *http.Request, p *askPage) (*askExport, error) {
 	if err != nil {
 		return nil, err
 	}
-	later := p.Form.Get("background") != ""
-	if later {
-		q.params.Set("f", "csv")
+	// An address only reads: links from other sites lead to answers too, and start nothing.
+	method, path, later := http.MethodGet, "/"+q.path+"?"+q.params.Encode(), false
+	var body io.Reader = http.NoBody
+	if r.Method == http.MethodPost {
+		if later = p.Form.Get("background") != ""; later {
+			q.params.Set("f", "csv")
+		}
+		method, path, body = r.Method, "/"+q.path, strings.NewReader(q.params.Encode())
 	}
-	got, err := a.ask(r, http.MethodPost, "/"+q.path, strings.NewReader(q.params.Encode()), func(h http.Header) {
+	got, err := a.ask(r, method, path, body, func(h http.Header) {
 		h.Set("Content-Type", "application/x-www-form-urlencoded")
 		if later {
 			h.Set("Prefer", "respond-async")

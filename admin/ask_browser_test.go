@@ -76,10 +76,10 @@ func TestAskingInABrowser(t *testing.T) {
 	b.Until(`!document.querySelector("[data-remove]").disabled`)
 	press(b, "[data-remove]")
 	b.Until(`!document.getElementById("geom").value.includes("Polygon 1")`)
-	press(b, "[data-clear]")
-	if left := browsertest.Evaluate[string](b, `document.getElementById("geom").value`); left != "" {
-		t.Errorf("cleared, the form has %s", left)
-	}
+	b.Click(inMap(b, 0.85, 0.2))
+	b.Until(`!document.querySelector("[data-remove]").disabled`)
+	browsertest.Evaluate[bool](b, `document.getElementById("ask-map").dispatchEvent(new KeyboardEvent("keyup", { key: "Delete", bubbles: true })), true`)
+	b.Until(`document.getElementById("geom").value === ""`)
 	// A legend that is chosen colours the map.
 	browsertest.Evaluate[bool](b, `(() => { const l = document.getElementById("legend"); l.value = "1"; l.dispatchEvent(new Event("change")); return true; })()`)
 	b.Until(tilesDrawn + ` && [...document.querySelectorAll("#ask-map .raster img")].every((i) => i.src.includes("legend=1"))`)
@@ -103,6 +103,10 @@ func TestAskingInABrowser(t *testing.T) {
 		if now := browsertest.Evaluate[string](b, `document.getElementById("geom").value`); !strings.Contains(now, kept) {
 			t.Errorf("after drawing %s is gone: %s", kept, now)
 		}
+	}
+	press(b, "[data-clear]")
+	if left := browsertest.Evaluate[string](b, `document.getElementById("geom").value`); left != "" {
+		t.Errorf("cleared, the form has %s", left)
 	}
 	for _, says := range b.Complaints() {
 		t.Errorf("the browser says %s", says)

@@ -322,6 +322,12 @@ func TestQuestionsThatAreRefused(t *testing.T) {
 	r := v.request("POST", "ask", strings.NewReader("layer=1&background=yes"), "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	v.do(r).want(t, 403)
+	// It may link to an answer, which starts nothing.
+	r = v.request("GET", "ask?run=yes&background=yes&layer=1&geom="+url.QueryEscape(aPark), nil, "")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	v.do(r).want(t, 200, "Answer", "Rocky Mountain")
+	v.get("ask?export=1").want(t, 404)
+	v.do(v.request("HEAD", "ask?run=yes&layer=1", nil, "")).want(t, 200)
 }
 
 // What is too much is counted in the background, and has its file there.

@@ -20,6 +20,7 @@ export function bindDrawing(map, form, say) {
   let kept = []; // features that cannot be changed by hand
   let known = new Map(); // what drawn features were read from, by their id here
   let selected = null;
+  let reading = false;
 
   draw.start();
   draw.setMode("select");
@@ -42,6 +43,9 @@ export function bindDrawing(map, form, say) {
     choose("select");
     say("The polygon is in the form. Draw another one, or count.");
   });
+  draw.on("change", (ids, type) => { // by the key Delete
+    if (type === "delete" && !reading && ids.some((id) => known.has(id))) write();
+  });
   draw.on("select", (id) => ((selected = id), (remove.disabled = false)));
   draw.on("deselect", () => ((selected = null), (remove.disabled = true)));
   remove.addEventListener("click", () => {
@@ -49,7 +53,6 @@ export function bindDrawing(map, form, say) {
     draw.removeFeatures([selected]);
     selected = null;
     remove.disabled = true;
-    write();
   });
   clear.addEventListener("click", () => {
     field.value = "";
@@ -66,7 +69,9 @@ export function bindDrawing(map, form, say) {
 
   // read draws what the field holds.
   function read() {
+    reading = true;
     draw.clear();
+    reading = false;
     known = new Map();
     kept = [];
     for (const feature of featuresOf(field.value)) {
@@ -81,13 +86,13 @@ export function bindDrawing(map, form, say) {
 
   // write puts what is drawn into the field, and what else it held.
   function write() {
-    const drawn = polygonsDrawn().map((f) => {
-      const before = known.get(f.id) ?? { properties: { name: freeName() } };
-      const feature = { ...before, type: "Feature", geometry: f.geometry };
-      known.set(f.id, feature);
-      return feature;
-    });
-    const all = [...kept, ...drawn];
+    const before = known;
+    const polygons = polygonsDrawn();
+    known = new Map(polygons.filter((f) => before.has(f.id)).map((f) => [f.id, { ...before.get(f.id), geometry: f.geometry }]));
+    for (const { id, geometry } of polygons) {
+      if (!known.has(id)) known.set(id, { type: "Feature", properties: { name: freeName() }, geometry });
+    }
+    const all = [...kept, ...known.values()];
     field.value = all.length ? JSON.stringify({ type: "FeatureCollection", features: all }) : "";
   }
 
