@@ -35,6 +35,8 @@ type Config struct {
 	// Server is the address of API as seen from that of the admin. Empty: "../".
 	Server string
 	Log    *slog.Logger // nil: none
+	// Basemap lies below the layers on maps; browsers load it from its host.
+	Basemap rasterbase.Basemap
 	// MaxForm is the most bytes of a form, and of a file that a browser without
 	// JavaScript sends in one. 0: 8 GiB.
 	MaxForm int64
@@ -53,6 +55,9 @@ type Admin struct {
 func New(c Config) (*Admin, error) {
 	if c.API == nil || c.Auth == nil {
 		return nil, errors.New("admin: the configuration has no API, or no Auth")
+	}
+	if err := c.Basemap.Check(); err != nil {
+		return nil, err
 	}
 	if c.Server == "" {
 		c.Server = "../"
@@ -138,8 +143,8 @@ func (a *Admin) routes() *http.ServeMux {
 // ServeHTTP answers one request.
 func (a *Admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
-		"connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src "+
+		strings.TrimSpace("'self' data: "+a.c.Basemap.Origin())+"; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	// Pages of other origins have nothing to read here, whatever is allowed to them

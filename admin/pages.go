@@ -53,7 +53,8 @@ type frame struct {
 	Accounts  bool // people sign in and out here
 	MayEdit   bool
 	MayManage bool
-	Here      string            // the part of the admin that the page is in
+	Here      string // the part of the admin that the page is in
+	Basemap   rasterbase.Basemap
 	Problem   *rasterbase.Error // of the form that was sent
 	Refresh   int               // seconds, for browsers without JavaScript; 0: it does not change
 	Page      any
@@ -63,6 +64,7 @@ type frame struct {
 func (a *Admin) show(w http.ResponseWriter, r *http.Request, name string, f frame) error {
 	f.Root = root(r)
 	f.Server = f.Root + a.c.Server
+	f.Basemap = a.c.Basemap
 	f.Version, f.Built, f.Accounts = a.assets.version, a.assets.built, a.c.Accounts != nil
 	if f.Who.Name == "" {
 		f.Who, _ = a.c.Auth.Principal(r) // whoever cannot be told is nobody

@@ -92,7 +92,7 @@ func TestAccountsInABrowser(t *testing.T) {
 		scheme        string
 	}{{"", 1280, 900, "light"}, {"-phone", 390, 844, "dark"}} {
 		b.Device(look.width, look.height, look.scheme)
-		for _, page := range []string{"users", "account", "users/2/delete", "nowhere"} {
+		for _, page := range []string{"users", "account", "users/2/delete", "nowhere", "../docs"} {
 			b.Go(s.root + page)
 			b.Until(`document.readyState === "complete"`)
 			if page == "account" {

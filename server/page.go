@@ -28,9 +28,12 @@ var web embed.FS
 // are a click away.
 const shownAtStart = 8
 
-// contentSecurity lets the page load from this server alone.
-const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+// contentSecurity lets the page load from this server alone, and pictures from the base
+// map's.
+func (s *Server) contentSecurity() string {
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src " + strings.TrimSpace("'self' data: "+s.c.Basemap.Origin()) +
+		"; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+}
 
 // page is the map page's template and files.
 type page struct {
@@ -109,8 +112,14 @@ type pageView struct {
 
 // pageData is what the script reads.
 type pageData struct {
-	World  string      `json:"world"` // address of the outline
-	Layers []layerData `json:"layers"`
+	World   string       `json:"world"`             // address of the outline
+	Basemap *basemapData `json:"basemap,omitempty"` // in its place
+	Layers  []layerData  `json:"layers"`
+}
+
+type basemapData struct {
+	URL         string `json:"url"`
+	Attribution string `json:"attribution"`
 }
 
 type layerData struct {
@@ -143,6 +152,9 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 		Total: found.total, More: found.total - len(found.layers),
 		Data: pageData{World: "assets/world.json?" + s.page.version, Layers: []layerData{}},
 	}
+	if b := s.c.Basemap; b.URL != "" {
+		v.Data.Basemap = &basemapData{b.URL, b.Attribution}
+	}
 	root := s.root(r)
 	for _, k := range found.layers {
 		data, drawn, err := s.layerData(r, k)
@@ -161,7 +173,7 @@ func (s *Server) mapPage(w http.ResponseWriter, r *http.Request) error {
 	if err := s.page.template.Execute(&body, v); err != nil {
 		return fmt.Errorf("write the map page: %w", err)
 	}
-	w.Header().Set("Content-Security-Policy", contentSecurity)
+	w.Header().Set("Content-Security-Policy", s.contentSecurity())
 	return answer{contentType: "text/html; charset=utf-8", body: body.Bytes(), private: found.private}.write(w, r)
 }
 

@@ -81,6 +81,8 @@ type Config struct {
 	// CORSOrigins are the origins whose pages may read; nil: all ("*"), empty
 	// but not nil: none. It never applies to cookies.
 	CORSOrigins []string
+	// Basemap lies below the layers on the map page; browsers load it from its host.
+	Basemap rasterbase.Basemap
 	// Version of the program, shown on the page and part of every ETag.
 	Version string
 
@@ -315,6 +317,9 @@ func New(c Config) (*Server, error) {
 		if err := s.crossOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
 			return nil, fmt.Errorf("server: the public URL %q: %w", c.PublicURL, err)
 		}
+	}
+	if err := c.Basemap.Check(); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
 	}
 	var err error
 	if s.page, err = newPage(); err != nil {

@@ -64,6 +64,7 @@ type config struct {
 	TileCacheRevalidate bool
 	EmptyTile204        bool
 	Admin               bool
+	Basemap             rasterbase.Basemap
 	TrustedProxies      []netip.Prefix
 	Visibility          rasterbase.Visibility
 	PublicURL           string // without a slash at its end

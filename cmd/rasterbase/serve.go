@@ -70,7 +70,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	if conf.Admin {
-		pages, err := admin.New(admin.Config{API: handler, Auth: users, Accounts: users, Log: log})
+		pages, err := admin.New(admin.Config{API: handler, Auth: users, Accounts: users, Basemap: conf.Basemap, Log: log})
 		if err != nil {
 			return err
 		}

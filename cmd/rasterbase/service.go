@@ -153,6 +153,7 @@ func (s *service) serverConfig(who rasterbase.Auth) server.Config {
 	return server.Config{
 		Store:             s.store,
 		Auth:              who,
+		Basemap:           conf.Basemap,
 		Transformer:       crs.Chain(crs.Closed{}, gdal.Transformer{}),
 		Log:               s.log,
 		CacheTimeout:      timeout,

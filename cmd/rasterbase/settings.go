@@ -85,6 +85,8 @@ var settings = []setting{
 	{"tile_cache_revalidate", "true|false", "true", "Make clients ask each time whether a tile of an address without its version is still current; otherwise they keep it as long as a versioned one.", setBool(func(c *config) *bool { return &c.TileCacheRevalidate })},
 	{"empty_tiles", "200|204", "200", "Status of tiles without anything on them: 200 with a transparent picture, or 204 with none.", setEmptyTiles},
 	{"admin", "true|false", "true", "Serve the web admin at /admin/.", setBool(func(c *config) *bool { return &c.Admin })},
+	{"basemap_url", "URL", "", "Tiles below the layers on maps, such as https://tile.example.org/{z}/{x}/{y}.png; browsers load them from that host. An outline of the world, from this server, when empty.", setBasemap},
+	{"basemap_attribution", "TEXT", "", "What is shown on maps for those tiles.", setString(func(c *config) *string { return &c.Basemap.Attribution })},
 	{"default_visibility", "public|private", "public", "Who may read new layers.", setVisibility},
 	{"public_url", "URL", "", "Address that users see, with the path prefix, when a proxy stands in front.", setPublicURL},
 	{"trusted_proxies", "ADDRESSES", "", "Addresses and networks of proxies, separated by commas, whose Forwarded and X-Forwarded headers are believed; none when empty.", setProxies},
@@ -104,7 +106,6 @@ var renamed = map[string]string{
 var later = map[string]string{
 	"RASTER_TILES_URL":   "tiles are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
 	"RASTER_SOURCES_URL": "source files are kept where everything is in this version: in RASTER_DATABASE_URL or RASTER_DATA",
-	"RASTER_BASEMAP_URL": "the map of this version has no base map",
 }
 
 // newSettingFlags makes a pointer to a struct with a flag for each setting.
@@ -187,6 +188,11 @@ func setPaths(c *config, s string) error {
 		}
 	}
 	return nil
+}
+
+func setBasemap(c *config, s string) error {
+	c.Basemap.URL = s
+	return c.Basemap.Check()
 }
 
 func setCompression(c *config, s string) (err error) {

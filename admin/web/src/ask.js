@@ -2,10 +2,10 @@
 // form. Without this the form is the same, with coordinates that are typed or uploaded.
 import L from "leaflet";
 import "leaflet/dist/leaflet.css";
-import { addBasemap } from "../../../server/web/src/basemap.js";
 import { boundsOf } from "../../../server/web/src/layers.js";
 import { bindDrawing } from "./draw.js";
 import { bindFormula } from "./askformula.js";
+import { addWorld } from "./world.js";
 
 const server = new URL(document.body.dataset.server, location.href);
 const form = document.getElementById("ask");
@@ -16,7 +16,7 @@ if (form) start();
 function start() {
   for (const part of form.querySelectorAll(".script[hidden]")) part.hidden = false;
   const map = L.map("ask-map", { attributionControl: false, maxZoom: 22 });
-  addBasemap(map, new URL("assets/world.json", server));
+  addWorld(map, server);
   const opacity = document.getElementById("ask-opacity");
   const said = document.getElementById("ask-said");
   const formula = bindFormula(map, form, server, opacity);

@@ -1,7 +1,7 @@
 // The map of a layer, with the value under the pointer.
 import L from "leaflet";
 import "leaflet/dist/leaflet.css";
-import { addBasemap } from "../../../server/web/src/basemap.js";
+import { addWorld } from "./world.js";
 
 const server = new URL(document.body.dataset.server, location.href);
 
@@ -10,7 +10,7 @@ export function showLayer(element) {
   const map = L.map(element, { attributionControl: false, worldCopyJump: true });
   const pictures = L.tileLayer(tiles, { maxNativeZoom: Number(max), maxZoom: 22 }).addTo(map);
   element.addEventListener("tiles", (e) => pictures.setUrl(e.detail));
-  addBasemap(map, new URL("assets/world.json", server));
+  addWorld(map, server);
   const [west, south, east, north] = bounds.split(",").map(Number);
   if (Number.isFinite(north)) map.fitBounds([[south, west], [north, east < west ? east + 360 : east]]);
   else map.setView([0, 0], 1);

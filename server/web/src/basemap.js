@@ -1,15 +1,20 @@
-// The base map: Natural Earth's land and borders, drawn three times side by
+// The base map: tiles from the host that the operator chose, or Natural Earth's land and borders, drawn three times side by
 // side so that layers across the antimeridian lie on it too.
 import L from "leaflet";
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // addBasemap draws the outline into a pane below all layers. The page works
-// without it, so a failure to load it is only told on the console.
-export async function addBasemap(map, url) {
+// without it, so a failure to load it is only told on the console. Tiles, if there are
+// any, are shown in its place; the pane of the land is below all layers.
+export async function addBasemap(map, url, tiles) {
   map.createPane("land").style.zIndex = 150;
   map.createPane("lines").style.zIndex = 160;
   for (const pane of ["land", "lines"]) map.getPane(pane).style.pointerEvents = "none";
+  if (tiles) {
+    L.tileLayer(tiles, { pane: "land", maxNativeZoom: 18, maxZoom: 30 }).addTo(map);
+    return;
+  }
   let outline;
   try {
     const answer = await fetch(url);
@@ -28,6 +33,9 @@ export async function addBasemap(map, url) {
   paint();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 }
+
+// plain makes HTML of a text that somebody typed: Leaflet takes attributions as HTML.
+export const plain = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 function draw(map, pane, geometry, style, variable) {
   const renderer = L.canvas({ pane, padding: 0.5 });

@@ -3,7 +3,7 @@
 import L from "leaflet";
 import "leaflet/dist/leaflet.css";
 import "./map.css";
-import { addBasemap } from "./basemap.js";
+import { addBasemap, plain } from "./basemap.js";
 import { bindColors } from "./colors.js";
 import { bindFormula } from "./formula.js";
 import { bindCopy, bindPanel, boundsOf, makeLayers } from "./layers.js";
@@ -32,7 +32,7 @@ const start = readView(location.hash);
 if (start) map.setView(start.center, start.zoom);
 else fitVisible();
 keepView(map);
-addBasemap(map, page.world);
+addBasemap(map, page.world, page.basemap?.url);
 for (const layer of layers) bindPanel(map, layer, { onToggle: showAttribution, animate: still ? false : undefined });
 layers.forEach(bindColors);
 document.querySelectorAll("[data-copy]").forEach(bindCopy);
@@ -67,17 +67,17 @@ function widthAt(bounds, zoom) {
   return Math.max(size.x, size.y);
 }
 
-// showAttribution names the sources of what is shown. Leaflet takes HTML here,
-// and attributions are text that users typed, so they are escaped.
+// showAttribution names the sources of what is shown. They are
+// texts that users typed.
 function showAttribution() {
   const control = map.attributionControl;
-  const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   for (const text of Object.keys(control._attributions)) control.removeAttribution(text);
   const shown = layers.filter((l) => map.hasLayer(l.tiles)).map((l) => l.attribution);
   for (const text of new Set([...formulaAttributions(), ...shown])) {
-    if (text) control.addAttribution(escape(text));
+    if (text) control.addAttribution(plain(text));
   }
-  control.addAttribution("Outline: Natural Earth");
+  const below = page.basemap ? page.basemap.attribution : "Outline: Natural Earth";
+  if (below) control.addAttribution(plain(below));
 }
 
 // bindFilter hides the cards whose name does not hold what is typed.
