@@ -31,7 +31,14 @@ type Error struct {
 	Message string
 	Hint    string
 	Field   string
-	Err     error // the cause, for logs
+	Choices []Choice // what Field can be, where that is known
+	Err     error    // the cause, for logs
+}
+
+// Choice is one of the values that a parameter can have.
+type Choice struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
 }
 
 // Error is the message followed by the cause and the hint.

@@ -31,6 +31,7 @@ var whoMay = map[string]statuses{
 	"GET /sign-in": everybody, "POST /sign-in": {401, 401, 401, 401, 401}, "POST /sign-out": everybody,
 	"GET /setup": everybody, "POST /setup": everybody, // there is an administrator
 
+	"GET /layers/preview": {200, 403, 400, 400, 403}, "POST /layers/preview": changing(403, 400, 400), // of nothing
 	"GET /layers": everybody, "POST /layers": changing(403, 400, 400), "POST /layers/selection": changing(403, 200, 200),
 	"GET /layers/{layer}": everybody, "POST /layers/{layer}": changing(403, 200, 200), "GET /layers/{layer}/delete": editors,
 	"POST /layers/{layer}/reparse": changing(403, 409, 409), "POST /layers/{layer}/cancel": changing(403, 200, 200),

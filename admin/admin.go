@@ -94,6 +94,8 @@ func (a *Admin) routes() *http.ServeMux {
 		"POST /setup":                  a.setUp,
 		"GET /layers":                  a.layers,
 		"POST /layers":                 a.addLayer,
+		"GET /layers/preview":          a.previewUpload,
+		"POST /layers/preview":         a.preview,
 		"POST /layers/selection":       a.changeSelection,
 		"GET /layers/{layer}":          a.layer,
 		"POST /layers/{layer}":         a.changeLayer,

@@ -111,7 +111,10 @@ func (w *answer) read(out any) error {
 
 // problem is the error that a problem document tells of.
 func (w *answer) problem() error {
-	var told struct{ Title, Detail, Hint, Parameter, ID string }
+	var told struct {
+		Title, Detail, Hint, Parameter, ID string
+		Choices                            []rasterbase.Choice
+	}
 	if err := json.Unmarshal(w.body.Bytes(), &told); err != nil || told.Detail == "" && told.Title == "" {
 		return fmt.Errorf("admin: the API answers %d without a reason", w.status)
 	}
@@ -122,12 +125,16 @@ func (w *answer) problem() error {
 	if w.status == http.StatusPreconditionFailed {
 		code = rasterbase.Conflict
 	}
+	if w.status == http.StatusGone { // an upload that has expired
+		code = rasterbase.NotFound
+	}
 	for c, status := range statuses {
 		if status == w.status {
 			code = c
 		}
 	}
 	e := rasterbase.Errorf(code, "%s", told.Detail).WithField(told.Parameter)
+	e.Choices = told.Choices
 	if told.Hint != "" {
 		e = e.WithHint("%s", told.Hint)
 	}

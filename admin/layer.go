@@ -65,22 +65,24 @@ type layerPage struct {
 		TileJSON string `json:"tilejson"`
 		Tiles    string `json:"tiles"`
 	} `json:"urls"`
-	Log      []logLine  `json:"-"`
-	Legends  []string   `json:"-"`
-	Form     url.Values `json:"-"` // what was sent, where it was refused
-	Snippets []snippet  `json:"-"`
+	Log      []logLine           `json:"-"`
+	Legends  []string            `json:"-"`
+	Form     url.Values          `json:"-"` // what was sent, where it was refused
+	Field    string              `json:"-"` // that the problem is about
+	Choices  []rasterbase.Choice `json:"-"`
+	Snippets []snippet           `json:"-"`
 }
 
 // bandOfPage is a band with what its file and its pixels say.
 type bandOfPage struct {
-	PixelType   string   `json:"pixel_type"`
-	Nodata      *float64 `json:"nodata"`
-	Description string   `json:"description"`
-	Count       float64  `json:"count"`
-	Min         float64  `json:"min"`
-	Max         float64  `json:"max"`
-	Mean        float64  `json:"mean"`
-	Std         float64  `json:"std"`
+	PixelType   string            `json:"pixel_type"`
+	Nodata      *rasterbase.Float `json:"nodata"`
+	Description string            `json:"description"`
+	Count       float64           `json:"count"`
+	Min         float64           `json:"min"`
+	Max         float64           `json:"max"`
+	Mean        float64           `json:"mean"`
+	Std         float64           `json:"std"`
 	Histogram   *struct {
 		Values []struct {
 			Value, Count float64
@@ -114,6 +116,24 @@ func (p *layerPage) Setting(name string) string {
 	return ""
 }
 
+// Found is what was taken for a setting that is not given.
+func (p *layerPage) Found(name string) string {
+	if p.Revision == nil || p.Setting(name) != "" {
+		return ""
+	}
+	f := found{srid: p.Revision.CRS.SRID, datatype: p.Datatype, resampling: p.Revision.Resampling, tileSize: p.TileSize}
+	if len(p.Revision.Bands) > 0 {
+		f.nodata = p.Revision.Bands[0].Nodata
+	}
+	if p.Revision.HasPyramid && p.Setting("next_lower") == "" {
+		f.maxZoom = strconv.Itoa(p.MaxZoom)
+	}
+	return f.text(name)
+}
+
+// Wrong tells whether the problem of the form is about a field.
+func (p *layerPage) Wrong(name string) bool { return p.Field == "settings."+name }
+
 // HasLegend tells whether the layer's legend has this title.
 func (p *layerPage) HasLegend(title string) bool {
 	if p.Form != nil {
@@ -139,16 +159,11 @@ func (a *Admin) showLayer(w http.ResponseWriter, r *http.Request, form url.Value
 	if p.Log, err = a.log(r); err != nil {
 		return err
 	}
-	var legends struct {
-		Items []struct {
-			Title string `json:"title"`
-		} `json:"items"`
-	}
-	if err := a.call(r, http.MethodGet, "/api/v1/legends", nil, &legends); err != nil {
+	if p.Legends, err = a.legendTitles(r); err != nil {
 		return err
 	}
-	for _, l := range legends.Items {
-		p.Legends = append(p.Legends, l.Title)
+	if problem != nil {
+		p.Field, p.Choices = problem.Field, problem.Choices
 	}
 	f := frame{Title: p.Name, Page: &p, Problem: problem}
 	if p.Working() {

@@ -114,33 +114,41 @@ func (a *Admin) addLayer(w http.ResponseWriter, r *http.Request) error {
 	if r.MultipartForm != nil {
 		defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files, which the system collects too
 	}
+	if r.PostForm.Get("look") != "" {
+		return a.previewOf(w, r)
+	}
 	var made layerRow
-	err := func() error {
-		settings, err := settingsOf(r.PostForm)
-		if err != nil {
-			return err
-		}
-		source, err := a.sourceOf(r)
-		if err != nil {
-			return err
-		}
-		body := map[string]any{"source": source, "settings": settings}
-		for _, name := range []string{"name", "visibility"} {
-			if v := r.PostForm.Get(name); v != "" {
-				body[name] = v
-			}
-		}
-		return a.call(r, http.MethodPost, "/api/v1/layers", body, &made)
-	}()
+	source, err := a.sourceOf(r)
+	if err == nil {
+		err = a.makeLayer(r, source, &made)
+	}
 	if err != nil {
 		problem, known := problemOf(err)
-		if !known {
+		switch {
+		case !known:
 			return err
+		case r.PostForm.Get("looked") != "", source["upload"] != nil && !r.PostForm.Has("upload"): // what was sent is not to be sent again
+			return a.showPreview(w, r, r.PostForm, source, problem)
 		}
 		return a.showLayers(w, r, r.PostForm, problem)
 	}
 	goTo(w, r, "layers/"+strconv.FormatInt(made.ID, 10))
 	return nil
+}
+
+// makeLayer makes a layer of a source with what a form says of it.
+func (a *Admin) makeLayer(r *http.Request, source map[string]any, made *layerRow) error {
+	settings, err := settingsOf(r.PostForm)
+	if err != nil {
+		return err
+	}
+	body := map[string]any{"source": source, "settings": settings}
+	for _, name := range []string{"name", "visibility", "legend", "description", "attribution", "license"} {
+		if v := r.PostForm.Get(name); v != "" {
+			body[name] = v
+		}
+	}
+	return a.call(r, http.MethodPost, "/api/v1/layers", body, made)
 }
 
 // mayEdit is an error for those who may not change layers, and for requests that another

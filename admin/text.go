@@ -7,11 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rasterbase/rasterbase"
 )
 
 // functions are those of the templates.
 var functions = template.FuncMap{
 	"bytes": humanBytes, "count": count, "number": number, "date": date, "day": day, "bars": bars, "duration": duration,
+	"float":      float,
 	"bandNumber": func(i int) int { return i + 1 },
 	"list":       func(all ...string) []string { return all },
 	"row":        rowOfTemplate,
@@ -22,6 +25,14 @@ var functions = template.FuncMap{
 
 // number is the shortest text of a number that people read.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
+
+// float is a number that may be none.
+func float(v rasterbase.Float) string {
+	if v != v {
+		return "nan"
+	}
+	return number(float64(v))
+}
 
 // count is a whole number with its thousands apart.
 func count(n any) string {

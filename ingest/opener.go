@@ -155,7 +155,11 @@ func (e *SeveralRasters) Error() string {
 
 // Unwrap gives the error as one with code invalid.
 func (e *SeveralRasters) Unwrap() error {
-	return rasterbase.Errorf(rasterbase.Invalid, "the file holds several rasters").WithField("subdataset")
+	several := rasterbase.Errorf(rasterbase.Invalid, "the file holds several rasters").WithField("subdataset")
+	for _, r := range e.Rasters {
+		several.Choices = append(several.Choices, rasterbase.Choice{Name: r.Name, Description: r.Description})
+	}
+	return several
 }
 
 // ErrCrashed is matched by the error of an opener whose process died of a fault

@@ -229,7 +229,7 @@ func (p *Parser) choose(ctx context.Context, f *rasterFile, srid int, names []st
 	case len(found) == 0 && first == nil:
 		return rasterbase.Errorf(rasterbase.Invalid, "%s holds no file that could be a raster", zipName)
 	case len(found) == 0:
-		return rasterbase.Errorf(rasterbase.Invalid, "%s holds no raster that can be parsed: %w", zipName, first)
+		return noneOpens(zipName, first)
 	case len(found) == 1:
 		f.path = filepath.Join(f.dir, filepath.FromSlash(found[0]))
 		return nil
@@ -237,6 +237,17 @@ func (p *Parser) choose(ctx context.Context, f *rasterFile, srid int, names []st
 		return rasterbase.Errorf(rasterbase.NotFound, "%s holds no raster %q", zipName, f.subdataset).WithField("subdataset")
 	}
 	return &SeveralRasters{Path: zipName, Rasters: list}
+}
+
+// noneOpens is the error of a zip of whose rasters none can be opened, of which the first
+// one says why, and what helps.
+func noneOpens(zipName string, first error) error {
+	e := rasterbase.Errorf(rasterbase.Invalid, "%s holds no raster that can be parsed: %w", zipName, first)
+	if why, ok := errors.AsType[*rasterbase.Error](first); ok && why.Message != "" {
+		e = rasterbase.Errorf(rasterbase.Invalid, "%s holds no raster that can be parsed: %s", zipName, why.Message).WithField(why.Field)
+		e.Hint = why.Hint
+	}
+	return e
 }
 
 func (p *Parser) canOpen(ctx context.Context, path string, o OpenOptions) error {

@@ -22,8 +22,10 @@ type problem struct {
 	Detail    string `json:"detail"`
 	Parameter string `json:"parameter,omitempty"` // the one at fault
 	Hint      string `json:"hint,omitempty"`      // the way out
-	Column    int    `json:"column,omitempty"`    // of the mistake in a formula or expression, in characters from 1
-	ID        string `json:"id"`                  // of this failure, as in the log
+	// Choices are what the parameter can be, where that is known: the rasters of a file with several.
+	Choices []rasterbase.Choice `json:"choices,omitempty"`
+	Column  int                 `json:"column,omitempty"` // of the mistake in a formula or expression, in characters from 1
+	ID      string              `json:"id"`               // of this failure, as in the log
 }
 
 // statusError is an error with a status that its code does not tell.
@@ -98,7 +100,7 @@ func problemOf(err error) problem {
 		p.Detail = "The server could not answer. Its log tells why under this id."
 		return p
 	}
-	p.Detail, p.Hint, p.Parameter = e.Message, e.Hint, e.Field
+	p.Detail, p.Hint, p.Parameter, p.Choices = e.Message, e.Hint, e.Field, e.Choices
 	if mistake, ok := errors.AsType[*algebra.SyntaxError](err); ok {
 		p.Column = mistake.Column
 	}

@@ -16,7 +16,8 @@ export function takeUploads(form) {
   document.addEventListener("parse-ended", showList);
   const begin = (files) => {
     const settings = new FormData(form);
-    for (const f of files) if (f.size) send(f, settings, list.appendChild(document.createElement("li")));
+    const all = [...files].filter((f) => f.size);
+    for (const f of all) send(f, settings, list.appendChild(document.createElement("li")), all.length === 1);
     file.value = "";
   };
   drop.addEventListener("dragover", (e) => { e.preventDefault(); drop.classList.add("over"); });
@@ -33,8 +34,10 @@ export function takeUploads(form) {
   });
 }
 
-// send uploads a file, makes a layer of it, and shows both in a row of the list.
-function send(file, settings, row) {
+// send uploads a file, makes a layer of it, and shows both in a row of the list. Where
+// files are to be looked at first it leads to the page for that: at once if the file is
+// the only one.
+function send(file, settings, row, only) {
   const name = Object.assign(document.createElement("bdi"), { className: "name", textContent: file.name });
   const said = Object.assign(document.createElement("span"), { textContent: "waiting" });
   const bar = Object.assign(document.createElement("progress"), { max: file.size, value: 0 });
@@ -60,10 +63,17 @@ function send(file, settings, row) {
     onError: (error) => tell(reason(error), true),
     onSuccess: async () => {
       bar.remove();
-      tell("making the layer");
       const body = new FormData();
-      for (const [k, v] of settings) if (k !== "file" && k !== "address" && k !== "path") body.append(k, v);
+      for (const [k, v] of settings) if (!["file", "address", "path", "look"].includes(k)) body.append(k, v);
       body.append("upload", upload.url.split("/").pop());
+      if (settings.has("look")) {
+        const at = new URL("layers/preview", new URL(document.body.dataset.root, location.href));
+        for (const [k, v] of body) if (v) at.searchParams.set(k, v);
+        said.replaceChildren(Object.assign(document.createElement("a"), { href: at, textContent: "look at it and add it" }));
+        if (only) location.assign(at);
+        return;
+      }
+      tell("making the layer");
       const answer = await fetch(form().action, { method: "POST", body });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!answer.ok) {
