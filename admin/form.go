@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,17 +70,67 @@ func (a *Admin) sourceOf(r *http.Request) (map[string]any, error) {
 		return nil, rasterbase.Errorf(rasterbase.Invalid, "no raster is named").
 			WithHint("choose a file, or give an address or a path").WithField("source")
 	}
-	sent := r.MultipartForm.File["file"][0]
+	return a.takeFiles(r, r.MultipartForm.File["file"])
+}
+
+// takeFiles uploads the raster among the files of a form, with its side-cars.
+func (a *Admin) takeFiles(r *http.Request, files []*multipart.FileHeader) (map[string]any, error) {
+	var raster *multipart.FileHeader
+	var beside []*multipart.FileHeader
+	for _, f := range files {
+		switch {
+		case slices.ContainsFunc(files, func(of *multipart.FileHeader) bool {
+			return !looksBeside(of.Filename) && belongs(f.Filename, of.Filename)
+		}):
+			beside = append(beside, f)
+		case raster != nil:
+			return nil, rasterbase.Errorf(rasterbase.Invalid, "%.80q and %.80q are two rasters", raster.Filename, f.Filename).
+				WithHint("choose one, with its side-car files; JavaScript adds several at once").WithField("source")
+		default:
+			raster = f
+		}
+	}
+	id := ""
+	err := withFile(raster, func(body io.Reader) (err error) {
+		id, err = a.upload(r, raster.Filename, raster.Size, body)
+		return err
+	})
+	for _, f := range beside {
+		if err != nil {
+			break
+		}
+		if isOverview(f.Filename) {
+			continue
+		}
+		err = withFile(f, func(body io.Reader) error {
+			at := "/api/v1/uploads/" + url.PathEscape(id) + "/files/" + url.PathEscape(path.Base(f.Filename))
+			_, err := a.ask(r, http.MethodPut, at, body, func(http.Header) {})
+			return err
+		})
+	}
+	return map[string]any{"upload": id}, err
+}
+
+// looksBeside reports whether a file belongs to some raster, by its name.
+func looksBeside(name string) bool { return rasterbase.LooksLikeSidecar(name) || isOverview(name) }
+
+// belongs reports whether a file is one of a raster's: a side-car, or its overviews,
+// which nobody needs here.
+func belongs(name, raster string) bool {
+	return rasterbase.IsSidecar(name, raster) || isOverview(name) && strings.EqualFold(rasterbase.Stem(name), rasterbase.Stem(raster)) ||
+		isOverview(name) && strings.EqualFold(rasterbase.Stem(name), raster)
+}
+
+func isOverview(name string) bool { return strings.EqualFold(path.Ext(name), ".ovr") }
+
+// withFile reads a file of a form.
+func withFile(sent *multipart.FileHeader, do func(io.Reader) error) error {
 	f, err := sent.Open()
 	if err != nil {
-		return nil, fmt.Errorf("admin: open the file of the form: %w", err)
+		return fmt.Errorf("admin: open the file of the form: %w", err)
 	}
 	defer f.Close()
-	id, err := a.upload(r, sent.Filename, sent.Size, f)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"upload": id}, nil
+	return do(f)
 }
 
 // upload hands a file to the API in one piece.

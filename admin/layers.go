@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -42,6 +43,7 @@ type layerList struct {
 	Total                    int        `json:"total"`
 	Search, Datatype, Status string     `json:"-"`
 	Datatypes, Statuses      []string   `json:"-"`
+	Sidecars                 string     `json:"-"` // endings of side-cars, with spaces between
 	From, To                 int        `json:"-"`
 	Before, After            string     `json:"-"` // queries of the other pages; empty: there is none
 	Form                     url.Values `json:"-"` // what was sent to add a layer
@@ -55,6 +57,7 @@ func (a *Admin) showLayers(w http.ResponseWriter, r *http.Request, form url.Valu
 	asked := r.URL.Query()
 	p := layerList{
 		Search: asked.Get("search"), Datatype: asked.Get("datatype"), Status: asked.Get("status"), Form: form,
+		Sidecars:  strings.Join(rasterbase.SidecarEndings, " "),
 		Datatypes: []string{"continuous", "categorical", "mask", "rank ordered"},
 		Statuses:  []string{"finished", "failed", "queued", "downloading", "inspecting", "creating tiles", "building pyramid", "publishing", "cancelled", "unparsed"},
 	}

@@ -15,7 +15,8 @@ type previewPage struct {
 	Upload, Address, Path string // where it is; one of them
 	Name                  string // of the file
 	Size                  int64  // 0: not known
-	Plan                  *plan  // nil: it cannot be parsed as the form says
+	Sidecars              []string
+	Plan                  *plan // nil: it cannot be parsed as the form says
 	Choices               []rasterbase.Choice
 	Legends               []string
 	Form                  url.Values
@@ -144,13 +145,14 @@ func (a *Admin) showPreview(w http.ResponseWriter, r *http.Request, form url.Val
 	p.Name = p.Address + p.Path
 	if p.Upload != "" {
 		var u struct {
-			Name string `json:"name"`
-			Size int64  `json:"size"`
+			Name     string   `json:"name"`
+			Size     int64    `json:"size"`
+			Sidecars []string `json:"sidecars"`
 		}
 		if err := a.call(r, http.MethodGet, "/api/v1/uploads/"+url.PathEscape(p.Upload), nil, &u); err != nil {
 			return err
 		}
-		p.Name, p.Size = u.Name, u.Size
+		p.Name, p.Size, p.Sidecars = u.Name, u.Size, u.Sidecars
 	}
 	settings, err := settingsOf(form)
 	if err == nil {

@@ -99,7 +99,7 @@ func (s *supply) take(ctx context.Context, tx store.Tx) (rasterbase.Source, erro
 
 // layerName is the name of a layer that was given none.
 func (s *supply) layerName() string {
-	name := stem(s.source.Name)
+	name := rasterbase.Stem(s.source.Name)
 	if name == "" {
 		_, rest, _ := strings.Cut(s.source.Origin, "://")
 		name, _, _ = strings.Cut(rest, "/")

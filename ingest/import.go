@@ -173,7 +173,7 @@ func (q *Prepared) Discard(ctx context.Context) { q.p.deleteSource(ctx, q.source
 func (q *Prepared) Save(ctx context.Context, c store.Catalog) (rasterbase.Ticket, error) {
 	r := q.request
 	layer := rasterbase.Layer{
-		Name: cmp.Or(r.Name, stem(q.source.Name)), Description: r.Description, Attribution: r.Attribution, License: r.License,
+		Name: cmp.Or(r.Name, rasterbase.Stem(q.source.Name)), Description: r.Description, Attribution: r.Attribution, License: r.License,
 		Source: q.source, Settings: r.Settings, Visibility: q.p.c.Visibility,
 	}
 	var t rasterbase.Ticket

@@ -112,19 +112,6 @@ func (p *Parser) keepFile(ctx context.Context, src rasterbase.Source, d folder, 
 	return n, nil
 }
 
-// sidecarSuffixes are what the names of side-car files end with, after the
-// raster's name with or without its own ending.
-var sidecarSuffixes = []string{
-	".aux.xml", ".aux", ".msk", ".prj", ".hdr", ".tab", ".wld", ".tfw", ".tifw", ".tiffw", ".jgw", ".jpgw", ".jpegw",
-	".pgw", ".pngw", ".j2w", ".jp2w", ".gfw", ".bpw", ".blw", ".bilw", ".ige", ".rrd", ".rpb", ".vat.dbf", ".vat.cpg", ".clr", ".stx", ".qml",
-	".rdc", ".smp", ".ref", ".sgrd", ".mgrd", // of Idrisi and SAGA, which are no rasters without them
-}
-
-func isSidecar(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc(sidecarSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
-}
-
 // sidecars lists the files beside a raster that belong to it.
 func sidecars(path string) ([]string, error) {
 	dir, base := filepath.Split(path)
@@ -143,38 +130,10 @@ func sidecarsIn(d folder, raster string) ([]string, error) {
 	}
 	var found []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && belongs(e.Name(), raster) {
+		if e.Type().IsRegular() && rasterbase.IsSidecar(e.Name(), raster) {
 			found = append(found, e.Name())
 		}
 	}
 	slices.Sort(found)
 	return found, nil
-}
-
-// belongs reports whether a file's name is that of a raster, or of its stem,
-// with the suffix of a side-car.
-func belongs(name, raster string) bool {
-	name, raster = strings.ToLower(name), strings.ToLower(raster)
-	if name == raster {
-		return false
-	}
-	for _, s := range sidecarSuffixes {
-		if name == raster+s || name == stem(raster)+s {
-			return true
-		}
-	}
-	return false
-}
-
-// stem is a file's name without its ending, and without .zip or .gz around it.
-func stem(name string) string {
-	for _, s := range []string{".zip", ".gz"} {
-		if len(name) > len(s) && strings.EqualFold(name[len(name)-len(s):], s) {
-			name = name[:len(name)-len(s)]
-		}
-	}
-	if e := filepath.Ext(name); e != "" && e != name {
-		name = strings.TrimSuffix(name, e)
-	}
-	return name
 }

@@ -204,7 +204,7 @@ func (p *Parser) choose(ctx context.Context, f *rasterFile, srid int, names []st
 	var first error
 	tried := 0
 	for _, n := range names {
-		if isSidecar(n) || tried >= most {
+		if rasterbase.LooksLikeSidecar(n) || tried >= most {
 			continue
 		}
 		tried++

@@ -112,12 +112,13 @@ var whoMay = map[string]struct {
 	"GET /api/v1/exports/{id}/file":     {"/api/v1/exports/999/file", "", [4]int{401, 404, 404, 404}},
 	"DELETE /api/v1/exports/{id}":       {"/api/v1/exports/999", "", [4]int{401, 404, 404, 404}},
 
-	"GET /api/v1/uploads":         {"/api/v1/uploads", "", [4]int{401, 403, 200, 200}},
-	"POST /api/v1/uploads":        {"/api/v1/uploads", "", [4]int{401, 403, 400, 400}}, // without a length
-	"GET /api/v1/uploads/{id}":    {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},
-	"POST /api/v1/uploads/{id}":   {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}}, // as DELETE
-	"PATCH /api/v1/uploads/{id}":  {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},
-	"DELETE /api/v1/uploads/{id}": {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},
+	"GET /api/v1/uploads":                   {"/api/v1/uploads", "", [4]int{401, 403, 200, 200}},
+	"POST /api/v1/uploads":                  {"/api/v1/uploads", "", [4]int{401, 403, 400, 400}}, // without a length
+	"GET /api/v1/uploads/{id}":              {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},
+	"POST /api/v1/uploads/{id}":             {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}}, // as DELETE
+	"PATCH /api/v1/uploads/{id}":            {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},
+	"DELETE /api/v1/uploads/{id}":           {"/api/v1/uploads/none", "", [4]int{401, 403, 404, 404}},
+	"PUT /api/v1/uploads/{id}/files/{file}": {"/api/v1/uploads/none/files/a.tfw", "1", [4]int{401, 403, 404, 404}},
 }
 
 var roles = [4]string{"", "viewer", "editor", "administrator"}

@@ -33,12 +33,13 @@ func (s *Server) uploadRoutes() map[string]handler {
 		http.MethodPatch: s.addToUpload, http.MethodDelete: s.endUpload,
 	})
 	return map[string]handler{
-		"GET /api/v1/uploads":         all,
-		"POST /api/v1/uploads":        all,
-		"GET /api/v1/uploads/{id}":    one,
-		"POST /api/v1/uploads/{id}":   one, // in place of a method that a proxy does not let through
-		"PATCH /api/v1/uploads/{id}":  one,
-		"DELETE /api/v1/uploads/{id}": one,
+		"GET /api/v1/uploads":                   all,
+		"POST /api/v1/uploads":                  all,
+		"GET /api/v1/uploads/{id}":              one,
+		"POST /api/v1/uploads/{id}":             one, // in place of a method that a proxy does not let through
+		"PATCH /api/v1/uploads/{id}":            one,
+		"DELETE /api/v1/uploads/{id}":           one,
+		"PUT /api/v1/uploads/{id}/files/{file}": s.putSidecar,
 	}
 }
 
@@ -51,7 +52,8 @@ type uploadJSON struct {
 	Offset   int64     `json:"offset"` // how many of them are there
 	Complete bool      `json:"complete"`
 	Created  time.Time `json:"created"`
-	Expires  time.Time `json:"expires"` // it may be deleted then
+	Expires  time.Time `json:"expires"`            // it may be deleted then
+	Sidecars []string  `json:"sidecars,omitempty"` // of the file; told of one upload, and not in the list
 }
 
 func uploadDocument(u *rasterbase.Upload, offset int64) uploadJSON {
@@ -108,7 +110,17 @@ func (s *Server) showUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, uploadDocument(u, offset), true)
+	out := uploadDocument(u, offset)
+	files, err := s.c.Store.Sources().Files(r.Context(), u.Source)
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if name != u.Name {
+			out.Sidecars = append(out.Sidecars, name)
+		}
+	}
+	return writeJSON(w, r, out, true)
 }
 
 // uploader is who sent the request, if they may upload.

@@ -12,12 +12,11 @@ export function takeUploads(form) {
   const file = document.getElementById("file");
   const drop = document.getElementById("drop");
   const list = document.getElementById("uploads");
-  file.multiple = true;
   document.addEventListener("parse-ended", showList);
   const begin = (files) => {
     const settings = new FormData(form);
-    const all = [...files].filter((f) => f.size);
-    for (const f of all) send(f, settings, list.appendChild(document.createElement("li")), all.length === 1);
+    const all = withSidecars([...files].filter((f) => f.size), file.dataset.sidecars.split(" "));
+    for (const f of all) send(f.raster, f.beside, settings, list.appendChild(document.createElement("li")), all.length === 1);
     file.value = "";
   };
   drop.addEventListener("dragover", (e) => { e.preventDefault(); drop.classList.add("over"); });
@@ -37,8 +36,10 @@ export function takeUploads(form) {
 // send uploads a file, makes a layer of it, and shows both in a row of the list. Where
 // files are to be looked at first it leads to the page for that: at once if the file is
 // the only one.
-function send(file, settings, row, only) {
-  const name = Object.assign(document.createElement("bdi"), { className: "name", textContent: file.name });
+function send(file, beside, settings, row, only) {
+  const name = document.createElement("span");
+  name.append(Object.assign(document.createElement("bdi"), { className: "name", textContent: file.name }));
+  if (beside.length) name.append(Object.assign(document.createElement("small"), { textContent: ` with ${beside.map((f) => f.name).join(", ")}` }));
   const said = Object.assign(document.createElement("span"), { textContent: "waiting" });
   const bar = Object.assign(document.createElement("progress"), { max: file.size, value: 0 });
   bar.setAttribute("aria-label", `Upload of ${file.name}`);
@@ -63,6 +64,12 @@ function send(file, settings, row, only) {
     onError: (error) => tell(reason(error), true),
     onSuccess: async () => {
       bar.remove();
+      for (const f of beside) {
+        if (/\.ovr$/i.test(f.name)) continue; // overviews are made here
+        tell(`sending ${f.name}`);
+        const refused = await sendBeside(upload.url, f);
+        if (refused) return tell(`${f.name}: ${refused}`, true);
+      }
       const body = new FormData();
       for (const [k, v] of settings) if (!["file", "address", "path", "look"].includes(k)) body.append(k, v);
       body.append("upload", upload.url.split("/").pop());
@@ -90,6 +97,29 @@ function send(file, settings, row, only) {
     if (before.length) upload.resumeFromPreviousUpload(before[0]);
     upload.start();
   });
+}
+
+// withSidecars puts the side-cars among files with their rasters: those whose name is
+// that of a raster, with or without its own ending, and one of some endings.
+function withSidecars(files, endings) {
+  const stem = (name) => name.replace(/\.(zip|gz)$/, "").replace(/(.)\.[^.]*$/, "$1");
+  const all = [...endings, ".ovr"];
+  const lower = (f) => f.name.toLowerCase();
+  const whole = files.filter((f) => !all.some((e) => lower(f).endsWith(e)));
+  const belongs = (name, raster) => all.some((e) => name === raster + e || name === stem(raster) + e);
+  const of = (f) => whole.find((r) => r !== f && belongs(lower(f), lower(r)));
+  const rasters = files.filter((f) => !of(f));
+  return rasters.map((raster) => ({ raster, beside: files.filter((f) => of(f) === raster) }));
+}
+
+// sendBeside puts a side-car beside an upload, and says why it could not.
+async function sendBeside(upload, file) {
+  try {
+    const answer = await fetch(`${upload}/files/${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
+    return answer.ok ? "" : ((await answer.json().catch(() => ({}))).detail ?? "it was refused");
+  } catch {
+    return "the connection is lost: choose the files again";
+  }
 }
 
 // showList shows the layers as they are now.
