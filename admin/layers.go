@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -14,16 +16,19 @@ const perPage = 25
 
 // layerRow is what the list shows of a layer.
 type layerRow struct {
-	ID         int64   `json:"id"`
-	Slug       string  `json:"slug"`
-	Name       string  `json:"name"`
-	FileName   string  `json:"file_name"`
-	Datatype   string  `json:"datatype"`
-	Visibility string  `json:"visibility"`
-	Status     string  `json:"status"`
-	Percent    float64 `json:"percent"`
-	Error      string  `json:"error"`
-	MaxZoom    int     `json:"max_zoom"`
+	ID         int64      `json:"id"`
+	Slug       string     `json:"slug"`
+	Name       string     `json:"name"`
+	FileName   string     `json:"file_name"`
+	Datatype   string     `json:"datatype"`
+	Visibility string     `json:"visibility"`
+	Status     string     `json:"status"`
+	Percent    float64    `json:"percent"`
+	Error      string     `json:"error"`
+	MaxZoom    int        `json:"max_zoom"`
+	Size       int64      `json:"size"` // bytes of the source
+	Parsed     *time.Time `json:"parsed"`
+	Outdated   bool       `json:"outdated"`
 }
 
 // Working tells whether the layer is being parsed.
@@ -39,14 +44,17 @@ func working(status string) bool {
 
 // layerList is the page of layers.
 type layerList struct {
-	Items                    []layerRow `json:"items"`
-	Total                    int        `json:"total"`
-	Search, Datatype, Status string     `json:"-"`
-	Datatypes, Statuses      []string   `json:"-"`
-	Sidecars                 string     `json:"-"` // endings of side-cars, with spaces between
-	From, To                 int        `json:"-"`
-	Before, After            string     `json:"-"` // queries of the other pages; empty: there is none
-	Form                     url.Values `json:"-"` // what was sent to add a layer
+	Items                    []layerRow   `json:"items"`
+	Total                    int          `json:"total"`
+	Search, Datatype, Status string       `json:"-"`
+	Sort                     string       `json:"-"`
+	Outdated                 bool         `json:"-"` // only these are listed
+	Headings                 []heading    `json:"-"`
+	Datatypes, Statuses      []string     `json:"-"`
+	Sidecars                 string       `json:"-"` // endings of side-cars, with spaces between
+	From, To                 int          `json:"-"`
+	Before, After            template.URL `json:"-"` // queries of the other pages; empty: there is none
+	Form                     url.Values   `json:"-"` // what was sent to add a layer
 }
 
 func (a *Admin) layers(w http.ResponseWriter, r *http.Request) error {
@@ -57,6 +65,7 @@ func (a *Admin) showLayers(w http.ResponseWriter, r *http.Request, form url.Valu
 	asked := r.URL.Query()
 	p := layerList{
 		Search: asked.Get("search"), Datatype: asked.Get("datatype"), Status: asked.Get("status"), Form: form,
+		Sort: asked.Get("sort"), Outdated: asked.Get("outdated") != "",
 		Sidecars:  strings.Join(rasterbase.SidecarEndings, " "),
 		Datatypes: []string{"continuous", "categorical", "mask", "rank ordered"},
 		Statuses:  []string{"finished", "failed", "queued", "downloading", "inspecting", "creating tiles", "building pyramid", "publishing", "cancelled", "unparsed"},
@@ -64,11 +73,15 @@ func (a *Admin) showLayers(w http.ResponseWriter, r *http.Request, form url.Valu
 	offset, _ := strconv.Atoi(asked.Get("offset")) // anything else begins at the beginning
 	offset = max(0, offset)
 	query := url.Values{"limit": {strconv.Itoa(perPage)}, "offset": {strconv.Itoa(offset)}}
-	for name, v := range map[string]string{"search": p.Search, "datatype": p.Datatype, "status": p.Status} {
+	for name, v := range map[string]string{"search": p.Search, "datatype": p.Datatype, "status": p.Status, "sort": p.Sort} {
 		if v != "" {
 			query.Set(name, v)
 		}
 	}
+	if p.Outdated {
+		query.Set("outdated", "true")
+	}
+	p.Headings = headings(query)
 	if err := a.mustSignIn(r); err != nil {
 		return err
 	}
@@ -76,10 +89,10 @@ func (a *Admin) showLayers(w http.ResponseWriter, r *http.Request, form url.Valu
 		return err
 	}
 	p.From, p.To = min(offset+1, p.Total), min(offset+len(p.Items), p.Total)
-	other := func(offset int) string {
+	other := func(offset int) template.URL {
 		query.Set("offset", strconv.Itoa(offset))
 		query.Del("limit")
-		return query.Encode()
+		return template.URL(query.Encode()) //nolint:gosec // it is encoded
 	}
 	if offset > 0 {
 		p.Before = other(max(0, offset-perPage))
@@ -176,6 +189,13 @@ func (a *Admin) changeSelection(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ids := r.PostForm["layer"]
+	if r.PostForm.Get("outdated") != "" {
+		if err := a.call(r, http.MethodPost, "/api/v1/layers/reparse", map[string]any{"outdated": true}, nil); err != nil {
+			return err
+		}
+		goTo(w, r, "layers")
+		return nil
+	}
 	if len(ids) == 0 {
 		return rasterbase.Errorf(rasterbase.Invalid, "no layer is selected").WithHint("go back, and tick some in the list").WithField("layer")
 	}

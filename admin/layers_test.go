@@ -91,5 +91,8 @@ func TestPagesOfLayers(t *testing.T) {
 	if p.want(t, 200, "Layer 50", "Layer 59", "51–60 of 60", "Before"); strings.Contains(p.text(), "After") || strings.Contains(p.text(), "Add a raster") {
 		t.Error("the last page leads further, or a viewer may add layers")
 	}
+	if p := v.get("layers?search=Layer"); !strings.Contains(p.html, `href="./layers?offset=25&amp;search=Layer"`) {
+		t.Errorf("the next page is elsewhere: %s", p.html)
+	}
 	v.get("layers?offset=x").want(t, 200, "1–25 of 60")
 }

@@ -53,7 +53,7 @@ var (
 func (s *Server) layerOperations(a *api) {
 	register(a, operation{
 		id: "list-layers", method: http.MethodGet, path: "/layers", tag: tagLayers, summary: "List layers",
-		detail:  "Those that the sender may read, ordered by id.",
+		detail:  "Those that the sender may read.",
 		answers: map[int]response{200: {text: "A page of the list", kind: listJSON{}}}, errors: []int{400},
 	}, s.apiListLayers)
 	register(a, operation{
@@ -94,12 +94,17 @@ type listInput struct {
 	Search   string `query:"search" doc:"Part of the name or of the source file's name, in any case"`
 	Datatype string `query:"datatype" doc:"continuous, categorical, mask or rank ordered"`
 	Status   string `query:"status" doc:"Of the newest parse: unparsed, queued, downloading, inspecting, creating tiles, building pyramid, publishing, finished, failed or cancelled"`
+	Outdated bool   `query:"outdated" doc:"Only those whose tiles were made with other settings, or from another file, than are in force now"`
+	Sort     string `query:"sort" doc:"id, name, status, size, created, updated or parsed, with a minus before it for the other direction. Without it by id"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Offset   int    `query:"offset" minimum:"0" maximum:"2147483647" default:"0"`
 }
 
 func (s *Server) apiListLayers(w http.ResponseWriter, r *http.Request, in *listInput) (err error) {
-	c := choice{filter: store.LayerFilter{Search: in.Search}, limit: in.Limit, offset: in.Offset}
+	c := choice{filter: store.LayerFilter{Search: in.Search}, outdated: in.Outdated, limit: in.Limit, offset: in.Offset}
+	if c.order, err = parseOrder(in.Sort); err != nil {
+		return err
+	}
 	if in.Datatype != "" {
 		if c.filter.Datatype, err = rasterbase.ParseDatatype(in.Datatype); err != nil {
 			return blame(err, "datatype")

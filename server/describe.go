@@ -28,6 +28,8 @@ type known struct {
 	// formula is told of a layer that has one, and unread why it cannot be read.
 	formula *formulaJSON
 	unread  error
+	// outdated says that rev was made with other settings than are in force now.
+	outdated bool
 }
 
 // read gathers what the catalog tells of a layer, in one transaction.
@@ -63,6 +65,7 @@ func read(ctx context.Context, tx store.Tx, l *rasterbase.Layer) (k known, err e
 // complete adds what is drawn of a formula, with statistics if they are wanted. What
 // keeps it from being read is its state, and no error.
 func (s *Server) complete(r *http.Request, k *known, statistics bool) error {
+	k.outdated = k.rev != nil && store.IsOutdated(k.layer, k.rev, s.c.TileSize)
 	if k.formula == nil {
 		return nil
 	}
@@ -135,6 +138,9 @@ type layerJSON struct {
 	MinZoom     *int                  `json:"min_zoom,omitempty"`
 	MaxZoom     *int                  `json:"max_zoom,omitempty"`
 	TileSize    int                   `json:"tile_size,omitempty"`
+	Size        int64                 `json:"size,omitempty"`     // bytes of the source
+	Parsed      *time.Time            `json:"parsed,omitempty"`   // when the tiles that are served were made
+	Outdated    bool                  `json:"outdated,omitempty"` // they were made with other settings, or from another file, than are in force now
 	URLs        urlsJSON              `json:"urls"`
 }
 
@@ -229,6 +235,10 @@ func (k known) item(root string) layerJSON {
 	}
 	if k.legend != nil {
 		out.URLs.Legend = root + "/" + legendPath(k.legend.ID)
+	}
+	out.Size, out.Outdated = l.Source.Size, k.outdated
+	if k.rev != nil {
+		out.Parsed = stamp(k.rev.PublishedAt)
 	}
 	if k.about == nil {
 		return out

@@ -61,6 +61,8 @@ type choice struct {
 	filter        store.LayerFilter
 	status        rasterbase.Status // of the newest parse; empty: any
 	newest        bool              // first, instead of last
+	outdated      bool              // only those whose tiles are
+	order         order
 	limit, offset int
 }
 
@@ -90,6 +92,12 @@ func (s *Server) readable(r *http.Request, c choice) (out listing, err error) {
 	}
 	if err == nil && c.status != "" {
 		layers, err = s.withStatus(ctx, layers, c.status)
+	}
+	if err == nil && c.outdated {
+		layers, err = s.outdatedOf(ctx, layers)
+	}
+	if err == nil && c.order != "" {
+		err = s.sorted(ctx, layers, c.order)
 	}
 	if err != nil {
 		return out, err
@@ -161,24 +169,11 @@ func (s *Server) withStatus(ctx context.Context, layers []*rasterbase.Layer, sta
 	err = s.view(ctx, func(tx store.Tx) error {
 		out = nil
 		for _, l := range layers {
-			if l.Formula != nil {
-				_, unread, err := readLayerFormula(ctx, tx, l)
-				if err != nil {
-					return err
-				}
-				if (known{formula: &formulaJSON{}, unread: unread}).state().Status == status {
-					out = append(out, l)
-				}
-				continue
-			}
-			p, err := tx.Parses().Latest(ctx, l.ID)
-			switch {
-			case errors.Is(err, store.ErrNotExist):
-				p = &rasterbase.Parse{Status: rasterbase.Unparsed}
-			case err != nil:
+			now, err := statusNow(ctx, tx, l)
+			if err != nil {
 				return err
 			}
-			if p.Status == status {
+			if now == status {
 				out = append(out, l)
 			}
 		}

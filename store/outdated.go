@@ -18,18 +18,23 @@ func Outdated(ctx context.Context, tx Tx, tileSize int) (old []*rasterbase.Layer
 		return nil, err
 	}
 	for _, l := range layers {
-		if l.Published == 0 || l.Source.ID == "" || l.Formula != nil {
+		if l.Published == 0 || l.Source.ID == "" || l.Formula != nil { // without reading the revision
 			continue
 		}
 		r, err := tx.Revisions().Get(ctx, l.Published)
 		if err != nil {
 			return nil, err
 		}
-		if outdated(l, r, tileSize) {
+		if IsOutdated(l, r, tileSize) {
 			old = append(old, l)
 		}
 	}
 	return old, nil
+}
+
+// IsOutdated tells whether a layer's published revision is, as [Outdated] says.
+func IsOutdated(l *rasterbase.Layer, r *rasterbase.Revision, tileSize int) bool {
+	return l.Source.ID != "" && l.Formula == nil && outdated(l, r, tileSize)
 }
 
 func outdated(l *rasterbase.Layer, r *rasterbase.Revision, tileSize int) bool {
