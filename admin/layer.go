@@ -70,6 +70,7 @@ type layerPage struct {
 	Form     url.Values          `json:"-"` // what was sent, where it was refused
 	Field    string              `json:"-"` // that the problem is about
 	Choices  []rasterbase.Choice `json:"-"`
+	Levels   *levels             `json:"-"` // nil: it has no tiles
 	Snippets []snippet           `json:"-"`
 }
 
@@ -159,6 +160,9 @@ func (a *Admin) showLayer(w http.ResponseWriter, r *http.Request, form url.Value
 	if p.Log, err = a.log(r); err != nil {
 		return err
 	}
+	if p.Levels, err = a.levels(r, r.PathValue("layer")); err != nil {
+		return err
+	}
 	if p.Legends, err = a.legendTitles(r); err != nil {
 		return err
 	}
@@ -244,9 +248,9 @@ func (a *Admin) deletePage(w http.ResponseWriter, r *http.Request) error {
 	if err := a.mayEdit(r); err != nil {
 		return err
 	}
-	var l layerRow
-	if err := a.call(r, http.MethodGet, layerPath(r, ""), nil, &l); err != nil {
+	p, err := a.loss(r, []string{r.PathValue("layer")})
+	if err != nil {
 		return err
 	}
-	return a.show(w, r, "delete", frame{Title: "Delete " + l.Name, Page: selection{[]layerRow{l}}})
+	return a.show(w, r, "delete", frame{Title: "Delete " + p.Layers[0].Name, Page: p})
 }

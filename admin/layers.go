@@ -177,9 +177,6 @@ func (a *Admin) mayEdit(r *http.Request) error {
 	return a.c.Auth.May(r.Context(), who, rasterbase.Edit, nil)
 }
 
-// selection is the page that asks whether a selection is to be deleted.
-type selection struct{ Layers []layerRow }
-
 // changeSelection does something with several layers.
 func (a *Admin) changeSelection(w http.ResponseWriter, r *http.Request) error {
 	if err := formOf(w, r); err != nil {
@@ -201,13 +198,9 @@ func (a *Admin) changeSelection(w http.ResponseWriter, r *http.Request) error {
 	}
 	act := r.PostForm.Get("action")
 	if act == "delete" && r.PostForm.Get("sure") == "" {
-		var p selection
-		for _, id := range ids {
-			var l layerRow
-			if err := a.call(r, http.MethodGet, "/api/v1/layers/"+url.PathEscape(id), nil, &l); err != nil {
-				return err
-			}
-			p.Layers = append(p.Layers, l)
+		p, err := a.loss(r, ids)
+		if err != nil {
+			return err
 		}
 		return a.show(w, r, "delete", frame{Title: "Delete layers", Page: p})
 	}

@@ -52,6 +52,7 @@ var whoMay = map[string]struct {
 	"POST /api/v1/layers/{layer}/cancel":  {"/api/v1/layers/{layer}/cancel", "", [4]int{401, 403, 200, 200}},
 	"POST /api/v1/layers/reparse":         {"/api/v1/layers/reparse", `{"layers":["{layer}"]}`, [4]int{401, 403, 202, 202}},
 	"GET /api/v1/layers/{layer}/log":      {"/api/v1/layers/{layer}/log", "", [4]int{401, 403, 200, 200}},
+	"GET /api/v1/layers/{layer}/levels":   {"/api/v1/layers/{layer}/levels", "", [4]int{200, 200, 200, 200}},
 	"GET /api/v1/layers/{layer}/events":   {"/api/v1/layers/{layer}/events", "", [4]int{200, 200, 200, 200}},
 	"POST /api/v1/preview":                {"/api/v1/preview", `{"source":{"path":"/a.tif"}}`, [4]int{401, 403, 200, 200}},
 	"GET /api/v1/jobs":                    {"/api/v1/jobs", "", [4]int{401, 403, 403, 200}},

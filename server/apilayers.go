@@ -18,6 +18,7 @@ import (
 func (s *Server) apiRoutes(handle func(pattern string, h handler)) {
 	a := newAPI(s, handle)
 	s.layerOperations(a)
+	s.levelOperations(a)
 	s.parseOperations(a)
 	s.jobOperations(a)
 	s.userOperations(a)

@@ -262,6 +262,7 @@ var layerRoutes = map[string][]layerRoute{
 	"POST /api/v1/layers/reparse":         {{path: "/api/v1/layers/reparse", body: `{"layers":["{layer}"]}`, role: "editor", status: 202, check: has("is a formula")}},
 	"POST /api/v1/layers/{layer}/cancel":  {{path: "/api/v1/layers/{layer}/cancel", role: "editor", status: 200}},
 	"GET /api/v1/layers/{layer}/log":      {{path: "/api/v1/layers/{layer}/log", role: "editor", status: 404, check: isExplained("formula")}},
+	"GET /api/v1/layers/{layer}/levels":   {{path: "/api/v1/layers/{layer}/levels", status: 404, check: isExplained("formula")}},
 	"GET /api/v1/layers/{layer}/events":   {{path: "/api/v1/layers/{layer}/events", status: 404, check: isExplained("formula")}},
 }
 

@@ -60,6 +60,7 @@ var overFormulas = map[string]overFormula{
 	"POST /api/v1/layers/{layer}/cancel":  {path: "/api/v1/layers/{layer}/cancel", role: "editor", status: 200},
 	"POST /api/v1/layers/reparse":         {path: "/api/v1/layers/reparse", body: `{"layers":["{layer}"]}`, role: "editor", status: 202},
 	"GET /api/v1/layers/{layer}/log":      {path: "/api/v1/layers/{layer}/log", role: "editor", status: 404, contains: "parse"},
+	"GET /api/v1/layers/{layer}/levels":   {path: "/api/v1/layers/{layer}/levels", status: 404, contains: "formula"},
 	"GET /api/v1/layers/{layer}/events":   {path: "/api/v1/layers/{layer}/events", status: 404, contains: "parse"},
 	"GET /api/v1/legends/{legend}/check":  {path: "/api/v1/legends/Classes/check?layer={layer}", status: 200, contains: `"exact":false`},
 	"POST /api/v1/legends/from-layer":     {path: "/api/v1/legends/from-layer", body: `{"layer":"{layer}","method":"equal-interval","classes":3}`, role: "editor", status: 200, contains: "entries"},

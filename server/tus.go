@@ -77,7 +77,7 @@ func (s *Server) uploadOptions(h http.Header) {
 		h.Set("Tus-Max-Size", strconv.FormatInt(s.c.MaxUploadBytes, 10))
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" {
-		h.Set("Access-Control-Allow-Methods", tusMethods)
+		h.Set("Access-Control-Allow-Methods", tusMethods+", PUT") // of side-cars
 		h.Set("Access-Control-Allow-Headers", tusSent)
 		h.Set("Access-Control-Expose-Headers", tusAnswered)
 	}

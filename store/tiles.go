@@ -36,6 +36,14 @@ type ListParams struct {
 	Z    int
 }
 
+// Level is the tiles of a kind and zoom.
+type Level struct {
+	Kind  rasterbase.Kind
+	Z     int // 0 for base tiles
+	Tiles int64
+	Bytes int64 // what they take with their indices; 0: the store does not know
+}
+
 // Tiles keeps immutable tiles, in revisions that are created, filled, sealed
 // and dropped as a whole. Any number of goroutines may use it.
 type Tiles interface {
@@ -72,6 +80,10 @@ type Tiles interface {
 	// Bytes is the storage that a revision takes. The error matches
 	// ErrRevisionGone as that of Get does.
 	Bytes(ctx context.Context, rev RevisionKey) (int64, error)
+	// Levels counts a revision's tiles: the base tiles first, then the zooms from the
+	// smallest on. A level without tiles is left out; each band set's count. Errors
+	// are those of Bytes.
+	Levels(ctx context.Context, rev RevisionKey) ([]Level, error)
 	// Revisions lists what is stored, published or not, for the collection
 	// of garbage.
 	Revisions(ctx context.Context) ([]RevisionKey, error)

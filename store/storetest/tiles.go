@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -20,7 +21,7 @@ func Tiles(t *testing.T, open func(t *testing.T) store.Store) {
 		"RoundTrip": tilesRoundTrip, "NotStoredAndGone": tilesGone, "PutAgain": tilesPutAgain,
 		"NotKept": tilesNotKept, "GetMany": tilesGetMany, "ListOrder": tilesList, "Prefixes": tilesPrefixes,
 		"Sealed": tilesSealed, "Concurrent": tilesConcurrent, "Cancelled": tilesCancelled,
-		"OtherProcess": tilesOtherProcess, "BadTiles": tilesBad,
+		"OtherProcess": tilesOtherProcess, "BadTiles": tilesBad, "Levels": tilesLevels,
 	})
 }
 
@@ -115,6 +116,7 @@ func tileErrors(ctx context.Context, s store.Store, k store.RevisionKey) map[str
 	errs["Sync"] = s.Tiles().Sync(ctx, k)
 	errs["Seal"] = s.Tiles().Seal(ctx, k)
 	_, errs["Bytes"] = s.Tiles().Bytes(ctx, k)
+	_, errs["Levels"] = s.Tiles().Levels(ctx, k)
 	errs["List"] = nil
 	for _, err := range s.Tiles().List(ctx, store.ListParams{RevisionKey: k}) {
 		errs["List"] = err
@@ -436,5 +438,37 @@ func tilesBad(t *testing.T, s store.Store) {
 	short.Bands[0].Pixels = short.Bands[0].Pixels.Range(0, 3)
 	if err := s.Tiles().Put(t.Context(), []store.Tile{{TileKey: store.TileKey{RevisionKey: k}, Raster: short}}); err == nil {
 		t.Error("a tile without all its pixels was stored")
+	}
+}
+
+// tilesLevels counts the tiles of each kind and zoom, those of all band sets.
+func tilesLevels(t *testing.T, s store.Store) {
+	_, k := newRevision(t, s)
+	none, err := s.Tiles().Levels(t.Context(), k)
+	must(t, err)
+	wantEqual(t, "number of levels without tiles", len(none), 0)
+	var batch []store.Tile
+	for _, key := range []store.TileKey{
+		{Kind: rasterbase.Pyramid, Z: 11, X: 3}, {Kind: rasterbase.Pyramid, Z: 2, BandSet: 1}, {Kind: rasterbase.Pyramid, Z: 2},
+		{Kind: rasterbase.Base, X: 1}, {Kind: rasterbase.Base, Y: 2}, {Kind: rasterbase.Base, Y: 3},
+	} {
+		key.RevisionKey = k
+		batch = append(batch, store.Tile{TileKey: key, Raster: plain(1)})
+	}
+	must(t, s.Tiles().Put(t.Context(), batch))
+	for range 2 {
+		levels, err := s.Tiles().Levels(t.Context(), k)
+		must(t, err)
+		for i := range levels {
+			if levels[i].Bytes < 0 {
+				t.Errorf("%+v", levels[i])
+			}
+			levels[i].Bytes = 0
+		}
+		want := []store.Level{{Kind: rasterbase.Base, Tiles: 3}, {Kind: rasterbase.Pyramid, Z: 2, Tiles: 2}, {Kind: rasterbase.Pyramid, Z: 11, Tiles: 1}}
+		if !slices.Equal(levels, want) {
+			t.Errorf("the levels are %+v, want %+v", levels, want)
+		}
+		must(t, s.Tiles().Seal(t.Context(), k))
 	}
 }
