@@ -23,6 +23,9 @@ type Auth interface {
 type Principal struct {
 	Name string // empty: nobody
 	Role Role   // for an Auth that has roles; others may leave it empty
+	// Scope is the limit of the token that was shown, which Role keeps to already;
+	// empty: nothing limits what the user may do, now and with roles to come.
+	Scope Role
 }
 
 // Action is what a principal wants to do.

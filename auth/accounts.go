@@ -26,7 +26,7 @@ func (a *Auth) AddUser(ctx context.Context, u *rasterbase.User, password string)
 	if err := CheckUserName(u.Name); err != nil {
 		return err
 	}
-	hash, err := hashOf(u.Name, password)
+	hash, err := a.hashOf(ctx, u.Name, password)
 	if err != nil {
 		return err
 	}
@@ -41,22 +41,17 @@ func (a *Auth) AddUser(ctx context.Context, u *rasterbase.User, password string)
 	})
 }
 
-// hashOf is what is kept of a password; empty for none.
-func hashOf(user, password string) (string, error) {
-	if password == "" {
-		return "", nil
-	}
-	if err := CheckPassword(user, password); err != nil {
-		return "", err
-	}
-	return HashPassword(password)
-}
-
 // ChangeUser changes the name and the role of a user as change says, and their password,
 // which ends their sessions, unless it is nil; an empty one takes it away. The error has
 // code not found, invalid for what a name or a password cannot be, and conflict when the
 // name is taken or nobody would be left to administrate.
 func (a *Auth) ChangeUser(ctx context.Context, id rasterbase.UserID, change func(*rasterbase.User), password *string) (u *rasterbase.User, err error) {
+	hash := ""
+	if password != nil { // before the transaction, which others wait for
+		if hash, err = a.newHash(ctx, id, change, *password); err != nil {
+			return nil, err
+		}
+	}
 	err = a.catalog.Update(ctx, func(tx store.Tx) (err error) {
 		if u, err = userOf(ctx, tx, id); err != nil {
 			return err
@@ -74,9 +69,7 @@ func (a *Auth) ChangeUser(ctx context.Context, id rasterbase.UserID, change func
 			}
 		}
 		if password != nil {
-			if u.Password, err = hashOf(u.Name, *password); err != nil {
-				return err
-			}
+			u.Password = hash
 			if err := tx.Users().SetPassword(ctx, id, u.Password); err != nil {
 				return err
 			}
@@ -84,6 +77,21 @@ func (a *Auth) ChangeUser(ctx context.Context, id rasterbase.UserID, change func
 		return tx.Users().Update(ctx, u)
 	})
 	return u, err
+}
+
+// newHash is the hash of a new password of a user who is changed as well: a password must
+// not be the name that they get.
+func (a *Auth) newHash(ctx context.Context, id rasterbase.UserID, change func(*rasterbase.User), password string) (string, error) {
+	var u *rasterbase.User
+	err := a.catalog.View(ctx, func(tx store.Tx) (err error) {
+		u, err = userOf(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	change(u)
+	return a.hashOf(ctx, u.Name, password)
 }
 
 // DeleteUser deletes a user with their tokens. Errors are those of [Auth.ChangeUser].

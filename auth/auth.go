@@ -138,7 +138,7 @@ func (a *Auth) Principal(r *http.Request) (rasterbase.Principal, error) {
 	}
 	a.limit.right(key, now)
 	a.uses.note(r.Context(), token, now)
-	return rasterbase.Principal{Name: user.Name, Role: user.Role.Within(token.Scope)}, nil
+	return rasterbase.Principal{Name: user.Name, Role: user.Role.Within(token.Scope), Scope: token.Scope}, nil
 }
 
 // signedIn tells which user a browser is signed in as.

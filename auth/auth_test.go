@@ -187,6 +187,31 @@ func TestTokensExpireToTheMoment(t *testing.T) {
 	}
 }
 
+// A token may do no more than its scope says, nor than its user may by now.
+func TestScopesLimitTokens(t *testing.T) {
+	c := newCatalog(t)
+	a := newAuth(t, c, nil)
+	for _, x := range []struct{ role, scope, want rasterbase.Role }{
+		{rasterbase.Administrator, "", rasterbase.Administrator},
+		{rasterbase.Administrator, rasterbase.Viewer, rasterbase.Viewer},
+		{rasterbase.Administrator, rasterbase.Editor, rasterbase.Editor},
+		{rasterbase.Administrator, rasterbase.Administrator, rasterbase.Administrator},
+		{rasterbase.Editor, rasterbase.Administrator, rasterbase.Editor},
+		{rasterbase.Viewer, rasterbase.Administrator, rasterbase.Viewer},
+		{rasterbase.Viewer, rasterbase.Editor, rasterbase.Viewer},
+		{rasterbase.Administrator, "captain", "captain"}, // of a later version: no right at all
+	} {
+		u := addUser(t, c, fmt.Sprintf("%s with %q", x.role, x.scope), x.role)
+		secret, token := auth.NewToken(u.ID, "", time.Time{})
+		token.Scope = x.scope
+		update(t, c, func(tx store.Tx) error { return tx.Tokens().Create(t.Context(), &token) })
+		got, err := a.Principal(request("Bearer " + secret))
+		if want := (rasterbase.Principal{Name: u.Name, Role: x.want, Scope: x.scope}); err != nil || got != want {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+	}
+}
+
 func TestSecrets(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {

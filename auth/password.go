@@ -55,14 +55,39 @@ func HashPassword(password string) (string, error) {
 // answer does not tell which users there are.
 const nobodysHash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXRoaW5nIGVsc2UhIQ$Zm9yIG5vYm9keSwgYW5kIG9mIG5vIHVzZSBhdCBhbGw"
 
-// matches tells whether a password has a hash. Only some are looked at together.
-func (a *Auth) matches(ctx context.Context, password, hash string) (bool, error) {
+// hashOf is what is kept of a user's new password; empty for none.
+func (a *Auth) hashOf(ctx context.Context, user, password string) (string, error) {
+	if password == "" {
+		return "", nil
+	}
+	if err := CheckPassword(user, password); err != nil {
+		return "", err
+	}
+	done, err := a.hashes(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	return HashPassword(password)
+}
+
+// hashes waits until one more password may be hashed.
+func (a *Auth) hashes(ctx context.Context) (done func(), err error) {
 	select {
 	case a.hashed <- struct{}{}:
-		defer func() { <-a.hashed }()
+		return func() { <-a.hashed }, nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return nil, ctx.Err()
 	}
+}
+
+// matches tells whether a password has a hash. Only some are looked at together.
+func (a *Auth) matches(ctx context.Context, password, hash string) (bool, error) {
+	done, err := a.hashes(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer done()
 	if hash == "" {
 		_, err := argon2id.ComparePasswordAndHash(password, nobodysHash)
 		return false, err

@@ -9,7 +9,8 @@ import (
 
 // Accounts are the users and tokens behind an Auth that keeps them itself.
 // [github.com/rasterbase/rasterbase/auth.Auth] does; a host program with users of its own
-// manages them elsewhere, and has none.
+// manages them elsewhere, and has none. They are not looked for in the store, whose users
+// are not those of such an Auth.
 type Accounts interface {
 	Users(ctx context.Context) ([]*rasterbase.User, error)
 	AddUser(ctx context.Context, u *rasterbase.User, password string) error
@@ -32,6 +33,7 @@ func (s *Server) accounts() (Accounts, error) {
 
 // account is the user that sent a request, with all of their own rights: credentials with
 // fewer, such as a token of limited scope, can neither make others nor change a password.
+// A scope limits also where its user may no more by now: they may come to.
 func (s *Server) account(r *http.Request) (Accounts, *rasterbase.User, error) {
 	who, err := s.signedIn(r)
 	if err != nil {
@@ -42,7 +44,8 @@ func (s *Server) account(r *http.Request) (Accounts, *rasterbase.User, error) {
 		return nil, nil, err
 	}
 	u, err := userNamed(r.Context(), a, who.Name)
-	if err == nil && u.Role != who.Role {
+	limited := who.Scope != "" && who.Scope != rasterbase.Administrator
+	if err == nil && (limited || u.Role != who.Role) {
 		err = rasterbase.Errorf(rasterbase.Forbidden, "a token of limited scope changes neither tokens nor passwords").
 			WithHint("sign in, or use a token without a scope")
 	}

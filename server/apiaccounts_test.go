@@ -77,6 +77,7 @@ func TestUsersOverHTTP(t *testing.T) {
 	// A change is made as a whole.
 	as("administrator", "PATCH", path, `{"role":"viewer","password":"short"}`).want(400)
 	as("administrator", "PATCH", path, `{"role":"viewer","name":"the editor"}`).want(409)
+	as("administrator", "PATCH", path, `{"name":"a rather long name","password":"a rather long name"}`).want(400)
 	as("administrator", "DELETE", "/api/v1/users/99", "").want(404)
 	all := read[accountList](t, as("administrator", "GET", "/api/v1/users", "").w, 200)
 	if len(all.Items) != 4 || all.Items[0].Name != "anna" || all.Items[0].Role != "editor" || all.Items[1].Tokens != 4 {
@@ -114,6 +115,17 @@ func TestTokensOverHTTP(t *testing.T) {
 	as("dashboard", "DELETE", fmt.Sprintf("/api/v1/tokens/%d", made.ID), "").want(403)
 	as("administrator editor", "PUT", "/api/v1/me/password", `{"password":"the one until now","new":"another one for me"}`).want(403)
 
+	// Nor where its user may no more by now: they may come to.
+	small := as("viewer", "POST", "/api/v1/tokens", `{"scope":"viewer"}`).want(201)
+	secrets["no more yet"] = small.Secret
+	if me := as("no more yet", "GET", "/api/v1/me", "").want(200); me.Role != "viewer" || me.Scope != "viewer" {
+		t.Errorf("the token is %+v", me)
+	}
+	as("no more yet", "POST", "/api/v1/tokens", `{}`).want(403)
+	as("no more yet", "POST", "/api/v1/tokens", `{"scope":"administrator"}`).want(403)
+	as("no more yet", "PUT", "/api/v1/me/password", `{"password":"the one until now","new":"another one for me"}`).want(403)
+	as("viewer", "DELETE", fmt.Sprintf("/api/v1/tokens/%d", small.ID), "").want(204)
+
 	mine := read[accountList](t, as("dashboard", "GET", "/api/v1/tokens", "").w, 200)
 	if len(mine.Items) != 2 || mine.Items[1].Secret != "" || mine.Items[1].Name != "dashboard" {
 		t.Errorf("the editor's are %+v", mine)
@@ -130,6 +142,31 @@ func TestTokensOverHTTP(t *testing.T) {
 	as("viewer", "DELETE", fmt.Sprintf("/api/v1/tokens/%d", made.ID), "").want(404) // another's
 	as("administrator", "DELETE", fmt.Sprintf("/api/v1/tokens/%d", made.ID), "").want(204)
 	as("dashboard", "GET", "/api/v1/me", "").want(401)
+}
+
+// Administrators make tokens of others, and nobody else does.
+func TestTokensOfOthersOverHTTP(t *testing.T) {
+	s, secrets := signedServer(t)
+	as := func(who, body string) *accountAnswer {
+		return askAccount(t, s, secrets[who], "POST", "/api/v1/tokens", body)
+	}
+	for _, who := range []string{"administrator", "administrator administrator"} {
+		made := as(who, `{"user":"the viewer","name":"dashboard"}`).want(201)
+		if made.User != "the viewer" {
+			t.Errorf("made is %+v", made)
+		}
+		if me := askAccount(t, s, made.Secret, "GET", "/api/v1/me", "").want(200); me.Name != "the viewer" || me.Role != "viewer" {
+			t.Errorf("the token is %+v", me)
+		}
+	}
+	as("administrator", `{"user":"nobody"}`).want(404)
+	as("administrator viewer", `{"user":"the viewer"}`).want(403)
+	as("administrator editor", `{"user":"the viewer"}`).want(403)
+	for _, who := range []string{"viewer", "editor"} {
+		as(who, `{"user":"the administrator"}`).want(403)
+		as(who, `{"user":"nobody"}`).want(403)
+		as(who, fmt.Sprintf(`{"user":"the %s"}`, who)).want(201)
+	}
 }
 
 func TestOnesOwnPasswordOverHTTP(t *testing.T) {

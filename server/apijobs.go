@@ -128,6 +128,8 @@ func (s *Server) apiCancelJob(w http.ResponseWriter, r *http.Request, in *jobInp
 type meJSON struct {
 	Name string          `json:"name"`
 	Role rasterbase.Role `json:"role,omitempty"` // absent where there are no roles
+	// Scope is there for a token that has one.
+	Scope rasterbase.Role `json:"scope,omitempty" doc:"The most that the token may do, whatever its user may"`
 }
 
 func (s *Server) apiMe(w http.ResponseWriter, r *http.Request, _ *struct{}) error {
@@ -135,5 +137,5 @@ func (s *Server) apiMe(w http.ResponseWriter, r *http.Request, _ *struct{}) erro
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, r, meJSON{who.Name, who.Role}, true)
+	return writeJSON(w, r, meJSON{who.Name, who.Role, who.Scope}, true)
 }

@@ -19,8 +19,8 @@ func (s *Server) tokenOperations(a *api) {
 	}, s.apiTokens)
 	register(a, operation{
 		id: "create-token", method: http.MethodPost, path: "/tokens", tag: tagAccounts, summary: "Make a token",
-		detail: "Its secret is in the answer, and told nowhere else. Send it as `Authorization: Bearer SECRET`, or as the password of HTTP Basic with the user's name. A token of limited scope makes none.",
-		access: member, answers: map[int]response{201: {text: "The token with its secret", kind: madeTokenJSON{}}}, errors: []int{403},
+		detail: "Its secret is in the answer, and told nowhere else. Send it as `Authorization: Bearer SECRET`, or as the password of HTTP Basic with the user's name. A token of limited scope makes none. Administrators may make those of others.",
+		access: member, answers: map[int]response{201: {text: "The token with its secret", kind: madeTokenJSON{}}}, errors: []int{403, 404},
 		example: tokenBody{Name: "dashboard", Scope: "viewer"},
 	}, s.apiCreateToken)
 	register(a, operation{
@@ -53,6 +53,7 @@ type tokensJSON struct {
 
 // tokenBody is a token to be made.
 type tokenBody struct {
+	User    string         `json:"user,omitempty" doc:"Name of another user, for administrators"`
 	Name    string         `json:"name,omitempty" maxLength:"200" doc:"What it is for; one line"`
 	Scope   string         `json:"scope,omitempty" enum:"viewer,editor,administrator" doc:"The most that it may do; without it all that its user may"`
 	Expires opt[time.Time] `json:"expires,omitzero" doc:"Without it in 365 days; null: never"`
@@ -119,6 +120,18 @@ func (s *Server) apiCreateToken(w http.ResponseWriter, r *http.Request, in *crea
 		return err
 	}
 	b := in.Body
+	if b.User != "" && b.User != u.Name {
+		who, err := s.signedIn(r)
+		if err == nil {
+			err = s.c.Auth.May(r.Context(), who, rasterbase.Manage, nil)
+		}
+		if err != nil {
+			return err
+		}
+		if u, err = userNamed(r.Context(), a, b.User); err != nil {
+			return err
+		}
+	}
 	if err := rasterbase.CheckLine("the name", b.Name); err != nil {
 		return blame(err, "name")
 	}

@@ -276,6 +276,8 @@ var layerless = []string{
 	"POST /api/v1/legends", "PUT /api/v1/legends/{legend}", "PATCH /api/v1/legends/{legend}", "DELETE /api/v1/legends/{legend}", "POST /api/v1/legends/import",
 	"GET /api/v1/semantics", "POST /api/v1/semantics", "GET /api/v1/semantics/{semantics}", "PATCH /api/v1/semantics/{semantics}", "DELETE /api/v1/semantics/{semantics}",
 	"GET /api/v1/exports", "GET /api/v1/exports/{id}", "GET /api/v1/exports/{id}/file", "DELETE /api/v1/exports/{id}",
+	"PUT /api/v1/me/password", "GET /api/v1/users", "POST /api/v1/users", "PATCH /api/v1/users/{user}", "DELETE /api/v1/users/{user}",
+	"GET /api/v1/tokens", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token}",
 	"GET /api/v1/uploads", "POST /api/v1/uploads", "GET /api/v1/uploads/{id}", "POST /api/v1/uploads/{id}", "PATCH /api/v1/uploads/{id}", "DELETE /api/v1/uploads/{id}", "PUT /api/v1/uploads/{id}/files/{file}",
 }
 

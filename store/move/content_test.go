@@ -192,7 +192,7 @@ func addUsers(t *testing.T, s store.Store) {
 		if err := errors.Join(tx.Users().Create(t.Context(), &gone), tx.Users().Create(t.Context(), &ada), tx.Users().Create(t.Context(), &bob)); err != nil {
 			return err
 		}
-		for i, k := range []rasterbase.Token{{User: gone.ID}, {User: ada.ID, Name: "QGIS", Expires: at}, {User: bob.ID}, {User: ada.ID, Name: "old"}} {
+		for i, k := range []rasterbase.Token{{User: gone.ID}, {User: ada.ID, Name: "QGIS", Scope: rasterbase.Viewer, Expires: at}, {User: bob.ID}, {User: ada.ID, Name: "old"}} {
 			k.Hash = fmt.Sprintf("%064x", i)
 			if err := tx.Tokens().Create(t.Context(), &k); err != nil {
 				return err

@@ -144,7 +144,7 @@ func givenAccounts(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	at := time.Date(2019, 12, 31, 23, 59, 59, 123_456_000, time.UTC)
 	u := &rasterbase.User{ID: 50, Name: "ada", Role: rasterbase.Viewer, Created: at}
-	k := &rasterbase.Token{ID: 80, User: 50, Name: "n", Hash: "h", Created: at.Add(time.Second), Expires: at.AddDate(9, 0, 0), Used: at.Add(time.Hour)}
+	k := &rasterbase.Token{ID: 80, User: 50, Name: "n", Hash: "h", Scope: rasterbase.Editor, Created: at.Add(time.Second), Expires: at.AddDate(9, 0, 0), Used: at.Add(time.Hour)}
 	wantUser, wantToken := *u, *k
 	update(t, s, func(tx store.Tx) error { return errors.Join(tx.Users().Create(ctx, u), tx.Tokens().Create(ctx, k)) })
 	wantDeepEqual(t, "the user that was given", *u, wantUser)
