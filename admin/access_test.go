@@ -45,7 +45,8 @@ var whoMay = map[string]statuses{
 
 	"GET /account": everybody, "POST /account/password": {401, 400, 400, 400, 400}, "POST /account/tokens": {401, 200, 200, 200, 403},
 	"POST /account/tokens/{token}/delete": {401, 404, 404, 404, 403},
-	"GET /users":                          managers, "POST /users": changing(403, 403, 400), "POST /users/{user}": changing(403, 403, 400),
+	"GET /health":                         managers, "GET /settings": managers, "GET /jobs": managers, "POST /jobs/{job}/cancel": changing(403, 403, 404),
+	"GET /users": managers, "POST /users": changing(403, 403, 400), "POST /users/{user}": changing(403, 403, 400),
 	"GET /users/{user}/delete": managers, "POST /users/{user}/delete": changing(403, 403, 200),
 }
 
@@ -99,7 +100,7 @@ func (s *site) walk(route, who, token string) page {
 		method, path = "GET", "nowhere"
 	}
 	path = strings.NewReplacer("{layer}", fmt.Sprint(l.ID), "{file}", "admin.css", "{$}", "", "{legend}", fmt.Sprint(lg.ID),
-		"{semantics}", fmt.Sprint(lg.Entries[0].Semantics.ID), "{user}", fmt.Sprint(u.ID), "{token}", "99").Replace(path)
+		"{semantics}", fmt.Sprint(lg.Entries[0].Semantics.ID), "{user}", fmt.Sprint(u.ID), "{token}", "99", "{job}", "99").Replace(path)
 	if method == "GET" {
 		return v.get(path)
 	}

@@ -125,6 +125,11 @@ func (a *Admin) routes() *http.ServeMux {
 		"GET /users/{user}/delete":            a.deleteUserPage,
 		"POST /users/{user}/delete":           a.deleteUser,
 
+		"GET /health":             a.health,
+		"GET /settings":           a.settings,
+		"GET /jobs":               a.jobs,
+		"POST /jobs/{job}/cancel": a.cancelJob,
+
 		"GET /semantics":              a.semantics,
 		"POST /semantics":             a.changeSemantics,
 		"POST /semantics/{semantics}": a.changeSemantics,

@@ -61,7 +61,15 @@ func newSite(t *testing.T) *site {
 	}
 	s := &site{t: t, st: st, users: auth.New(st.Catalog(), auth.Options{}), files: t.TempDir(), data: data}
 	parser := ingest.New(ingest.Config{Store: st, Opener: gdal.Opener{}, WorkDir: t.TempDir(), AllowedPaths: []string{s.files}})
-	config := server.Config{Store: st, Auth: s.users, Accounts: s.users, Parser: parser, Transformer: gdal.Transformer{}}
+	config := server.Config{
+		Store: st, Auth: s.users, Accounts: s.users, Parser: parser, Transformer: gdal.Transformer{},
+		Settings: func() []server.Setting {
+			return []server.Setting{
+				{Key: "addr", Env: "RASTER_ADDR", Value: ":8080", From: "flag --addr", Help: "Address to serve on."},
+				{Key: "webhook_secret", Env: "RASTER_WEBHOOK_SECRET", Value: "xxxxx", From: "default"},
+			}
+		},
+	}
 	api, err := server.New(config)
 	if err != nil {
 		t.Fatal(err)

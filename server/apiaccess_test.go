@@ -59,6 +59,8 @@ var whoMay = map[string]struct {
 	"GET /api/v1/jobs":                    {"/api/v1/jobs", "", [4]int{401, 403, 403, 200}},
 	"GET /api/v1/jobs/{id}":               {"/api/v1/jobs/1", "", [4]int{401, 403, 403, 200}},
 	"POST /api/v1/jobs/{id}/cancel":       {"/api/v1/jobs/1/cancel", "", [4]int{401, 403, 403, 200}},
+	"GET /api/v1/status":                  {"/api/v1/status", "", [4]int{401, 403, 403, 200}},
+	"GET /api/v1/settings":                {"/api/v1/settings", "", [4]int{401, 403, 403, 200}},
 	"GET /api/v1/me":                      {"/api/v1/me", "", [4]int{401, 200, 200, 200}},
 	"PUT /api/v1/me/password":             {"/api/v1/me/password", `{"password":"x","new":"y"}`, [4]int{401, 403, 403, 403}}, // it is not x
 	"GET /api/v1/users":                   {"/api/v1/users", "", [4]int{401, 403, 403, 200}},

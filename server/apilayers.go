@@ -21,6 +21,7 @@ func (s *Server) apiRoutes(handle func(pattern string, h handler)) {
 	s.levelOperations(a)
 	s.parseOperations(a)
 	s.jobOperations(a)
+	s.statusOperations(a)
 	s.userOperations(a)
 	s.legendOperations(a)
 	s.semanticsOperations(a)

@@ -270,7 +270,7 @@ var layerRoutes = map[string][]layerRoute{
 var layerless = []string{
 	"/", "GET /assets/{file}", "GET /favicon.ico", "GET /colormaps", "GET /colormaps/{name}", "GET /healthz", "GET /readyz", "GET /docs", "GET /openapi.json", "GET /openapi.yaml",
 	"GET /api/v1/me", "GET /api/v1/me/colormaps", "GET /api/v1/me/colormaps/{name}", "PUT /api/v1/me/colormaps/{name}", "DELETE /api/v1/me/colormaps/{name}",
-	"PUT /api/v1/me/password", "GET /api/v1/users", "POST /api/v1/users", "PATCH /api/v1/users/{user}", "DELETE /api/v1/users/{user}",
+	"GET /api/v1/status", "GET /api/v1/settings", "PUT /api/v1/me/password", "GET /api/v1/users", "POST /api/v1/users", "PATCH /api/v1/users/{user}", "DELETE /api/v1/users/{user}",
 	"GET /api/v1/tokens", "POST /api/v1/tokens", "DELETE /api/v1/tokens/{token}",
 	"POST /api/v1/preview", "GET /api/v1/jobs", "GET /api/v1/jobs/{id}", "POST /api/v1/jobs/{id}/cancel",
 	"POST /api/v1/legends", "PUT /api/v1/legends/{legend}", "PATCH /api/v1/legends/{legend}", "DELETE /api/v1/legends/{legend}", "POST /api/v1/legends/import",

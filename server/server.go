@@ -169,6 +169,8 @@ type Config struct {
 	// Facts are shown by /readyz, one in each line after the first, such as the
 	// limits of the processes that open raster files.
 	Facts func() map[string]string
+	// Settings are told to administrators; nil: there are none to tell.
+	Settings func() []Setting
 }
 
 // DefaultChallenge is the WWW-Authenticate of a server whose configuration has
@@ -201,6 +203,8 @@ type Server struct {
 	inputs   *lru[rasterbase.LayerID, *keptInputs]
 	samples  flights[rasterbase.Band]
 	tiles    *lru[string, picture] // by ETag
+	origins  tileOrigins           // of the tiles answered
+	started  time.Time
 	flights  flights[picture]
 
 	// What follows from the text of a query, a legend or a colormap alone is
@@ -283,6 +287,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		c:         c,
+		started:   time.Now(),
 		refs:      newLRU[string, rasterbase.LayerID](4096, nil),
 		subjects:  newLRU[string](subjectMemory, subjectCost),
 		inputs:    newLRU[rasterbase.LayerID, *keptInputs](1024, nil),

@@ -273,6 +273,7 @@ func (s *Server) encoded(ctx context.Context, etag string, draw func(context.Con
 }
 
 func (s *Server) observeTile(from string) {
+	s.origins.add(from)
 	if s.c.Observer != nil {
 		s.c.Observer.Tile(from)
 	}

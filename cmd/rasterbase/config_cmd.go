@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"github.com/rasterbase/rasterbase/server"
 )
 
 type configCmd struct {
@@ -31,6 +33,16 @@ type settingDoc struct {
 	Help    string `json:"help"`
 }
 
+// inForce are the settings without their secrets.
+func (c *config) inForce() []server.Setting {
+	out := make([]server.Setting, len(settings))
+	for i, s := range settings {
+		o := c.Origin[s.key]
+		out[i] = server.Setting{Key: s.key, Env: s.env(), Value: s.shown(o.Value), From: o.From, Default: s.value, Help: s.help}
+	}
+	return out
+}
+
 // Run prints the settings in force.
 func (c *configCmd) Run(_ context.Context, a *app) error {
 	conf, err := a.config()
@@ -38,9 +50,8 @@ func (c *configCmd) Run(_ context.Context, a *app) error {
 		return err
 	}
 	var docs []settingDoc
-	for _, s := range settings {
-		o := conf.Origin[s.key]
-		docs = append(docs, settingDoc{s.key, s.env(), "--" + s.flag(), s.shown(o.Value), o.From, s.value, s.help})
+	for i, s := range conf.inForce() {
+		docs = append(docs, settingDoc{s.Key, s.Env, "--" + settings[i].flag(), s.Value, s.From, s.Default, s.Help})
 	}
 	if c.JSON {
 		return a.printJSON(map[string]any{"settings": docs})

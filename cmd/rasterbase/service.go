@@ -176,6 +176,7 @@ func (s *service) serverConfig(who rasterbase.Auth) server.Config {
 		Observer:          s.metrics,
 		Metrics:           s.metrics.Handler(),
 		Facts:             facts,
+		Settings:          conf.inForce,
 
 		Formula:             algebra.Options{MaxNodes: conf.FormulaNodes, MaxVariables: conf.FormulaVariables},
 		MaxFormulaLayers:    conf.FormulaLayers,
