@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -225,15 +226,17 @@ func wordsOf(s *huma.Schema) docsType {
 		text += " (" + s.Format + ")"
 	}
 	if s.Minimum != nil && s.Maximum != nil {
-		text += fmt.Sprintf(", %g to %g", *s.Minimum, *s.Maximum)
+		text += ", " + decimal(*s.Minimum) + " to " + decimal(*s.Maximum)
 	} else if s.Minimum != nil {
-		text += fmt.Sprintf(", at least %g", *s.Minimum)
+		text += ", at least " + decimal(*s.Minimum)
 	}
 	if s.Nullable {
 		text += " or null"
 	}
 	return docsType{{Text: text}}
 }
+
+func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // docsPage answers the document of the API as a page.
 func (s *Server) docsPage(w http.ResponseWriter, r *http.Request, v docsView) error {

@@ -65,6 +65,9 @@ func TestThePageOfTheAPI(t *testing.T) {
 	if !strings.Contains(page, "export RASTERBASE=https://maps.example.org/r\n") {
 		t.Error("the page does not say where the server is")
 	}
+	if !strings.Contains(page, "0 to 2147483647") || strings.Contains(page, "e+09") {
+		t.Error("large numbers are not written out")
+	}
 	// What is to be typed is one word to a shell, whatever is in it.
 	if !strings.Contains(html.UnescapeString(page), `-d '{"title":"Relief","entries":[{"name":"Water"`) {
 		t.Error("the body of an example is not on the page")
