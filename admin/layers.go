@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,9 +9,6 @@ import (
 
 	"github.com/rasterbase/rasterbase"
 )
-
-// perPage is how many layers a page lists.
-const perPage = 25
 
 // layerRow is what the list shows of a layer.
 type layerRow struct {
@@ -44,17 +40,15 @@ func working(status string) bool {
 
 // layerList is the page of layers.
 type layerList struct {
-	Items                    []layerRow   `json:"items"`
-	Total                    int          `json:"total"`
-	Search, Datatype, Status string       `json:"-"`
-	Sort                     string       `json:"-"`
-	Outdated                 bool         `json:"-"` // only these are listed
-	Headings                 []heading    `json:"-"`
-	Datatypes, Statuses      []string     `json:"-"`
-	Sidecars                 string       `json:"-"` // endings of side-cars, with spaces between
-	From, To                 int          `json:"-"`
-	Before, After            template.URL `json:"-"` // queries of the other pages; empty: there is none
-	Form                     url.Values   `json:"-"` // what was sent to add a layer
+	turning
+	Items                    []layerRow `json:"items"`
+	Search, Datatype, Status string     `json:"-"`
+	Sort                     string     `json:"-"`
+	Outdated                 bool       `json:"-"` // only these are listed
+	Headings                 []heading  `json:"-"`
+	Datatypes, Statuses      []string   `json:"-"`
+	Sidecars                 string     `json:"-"` // endings of side-cars, with spaces between
+	Form                     url.Values `json:"-"` // what was sent to add a layer
 }
 
 func (a *Admin) layers(w http.ResponseWriter, r *http.Request) error {
@@ -70,9 +64,8 @@ func (a *Admin) showLayers(w http.ResponseWriter, r *http.Request, form url.Valu
 		Datatypes: []string{"continuous", "categorical", "mask", "rank ordered"},
 		Statuses:  []string{"finished", "failed", "queued", "downloading", "inspecting", "creating tiles", "building pyramid", "publishing", "cancelled", "unparsed"},
 	}
-	offset, _ := strconv.Atoi(asked.Get("offset")) // anything else begins at the beginning
-	offset = max(0, offset)
-	query := url.Values{"limit": {strconv.Itoa(perPage)}, "offset": {strconv.Itoa(offset)}}
+	query := url.Values{}
+	p.turning = turnTo(r, query)
 	for name, v := range map[string]string{"search": p.Search, "datatype": p.Datatype, "status": p.Status, "sort": p.Sort} {
 		if v != "" {
 			query.Set(name, v)
@@ -88,18 +81,7 @@ func (a *Admin) showLayers(w http.ResponseWriter, r *http.Request, form url.Valu
 	if err := a.call(r, http.MethodGet, "/api/v1/layers?"+query.Encode(), nil, &p); err != nil {
 		return err
 	}
-	p.From, p.To = min(offset+1, p.Total), min(offset+len(p.Items), p.Total)
-	other := func(offset int) template.URL {
-		query.Set("offset", strconv.Itoa(offset))
-		query.Del("limit")
-		return template.URL(query.Encode()) //nolint:gosec // it is encoded
-	}
-	if offset > 0 {
-		p.Before = other(max(0, offset-perPage))
-	}
-	if offset+len(p.Items) < p.Total {
-		p.After = other(offset + perPage)
-	}
+	p.turn(query, len(p.Items))
 	f := frame{Title: "Layers", Page: p, Problem: problem}
 	for i := range p.Items {
 		if p.Items[i].Working() {

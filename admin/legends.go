@@ -35,15 +35,13 @@ func (l *legendRow) Smooth() bool { return l.Kind == "gradient" }
 
 // legendList is the page of legends.
 type legendList struct {
-	Items         []legendRow `json:"items"`
-	Total         int         `json:"total"`
-	Search        string      `json:"-"`
-	From, To      int         `json:"-"`
-	Before, After string      `json:"-"`
-	Form          url.Values  `json:"-"` // what was sent to make one
-	Layers        []layerRow  `json:"-"`
-	Colormaps     []string    `json:"-"`
-	Methods       []string    `json:"-"`
+	turning
+	Items     []legendRow `json:"items"`
+	Search    string      `json:"-"`
+	Form      url.Values  `json:"-"` // what was sent to make one
+	Layers    []layerRow  `json:"-"`
+	Colormaps []string    `json:"-"`
+	Methods   []string    `json:"-"`
 }
 
 func (a *Admin) legends(w http.ResponseWriter, r *http.Request) error {
@@ -58,9 +56,8 @@ func (a *Admin) showLegends(w http.ResponseWriter, r *http.Request, form url.Val
 		Search: r.URL.Query().Get("search"), Form: form,
 		Methods: []string{"distinct", "quantile", "equal-interval", "natural-breaks", "standard-deviation"},
 	}
-	offset, _ := strconv.Atoi(r.URL.Query().Get("offset")) // anything else begins at the beginning
-	offset = max(0, offset)
-	query := url.Values{"limit": {strconv.Itoa(perPage)}, "offset": {strconv.Itoa(offset)}, "search": {p.Search}}
+	query := url.Values{"search": {p.Search}}
+	p.turning = turnTo(r, query)
 	if err := a.call(r, http.MethodGet, "/api/v1/legends?"+query.Encode(), nil, &p); err != nil {
 		return err
 	}
@@ -69,16 +66,7 @@ func (a *Admin) showLegends(w http.ResponseWriter, r *http.Request, form url.Val
 			return err
 		}
 	}
-	p.From, p.To = min(offset+1, p.Total), min(offset+len(p.Items), p.Total)
-	query.Del("limit")
-	if offset > 0 {
-		query.Set("offset", strconv.Itoa(max(0, offset-perPage)))
-		p.Before = query.Encode()
-	}
-	if offset+len(p.Items) < p.Total {
-		query.Set("offset", strconv.Itoa(offset+perPage))
-		p.After = query.Encode()
-	}
+	p.turn(query, len(p.Items))
 	var err error
 	if p.Layers, err = a.shownLayers(r); err != nil {
 		return err

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"fmt"
+	"html"
 	"net/url"
 	"regexp"
 	"strings"
@@ -209,4 +210,28 @@ func TestSemanticsByForms(t *testing.T) {
 	}
 	v.post(fmt.Sprintf("semantics/%d", id), url.Values{"do": {"delete"}}).want(t, 409)
 	v.post("semantics/4", url.Values{"do": {"delete"}}).want(t, 200, "1–3 of 3")
+}
+
+// The lists of legends and semantics have pages, which links lead to.
+func TestPagesOfLegends(t *testing.T) {
+	s := newSite(t)
+	s.addUser("anna", rasterbase.Viewer)
+	for i := range 60 {
+		s.addLegend(fmt.Sprintf("Cover %02d & more", i))
+	}
+	v := s.visit("anna")
+	p := v.get("legends?search=cover")
+	p.want(t, 200, "1–25 of 60", "Cover 00 & more")
+	for _, want := range []string{"26–50 of 60", "51–60 of 60"} {
+		found := regexp.MustCompile(`href="\./(legends\?[^"]+)">After<`).FindStringSubmatch(p.html)
+		if found == nil {
+			t.Fatalf("no page follows: %s", p.html)
+		}
+		p = v.get(html.UnescapeString(found[1]))
+		p.want(t, 200, want)
+	}
+	if strings.Contains(p.html, ">After<") || !strings.Contains(p.html, ">Before<") {
+		t.Errorf("the last page: %s", p.text())
+	}
+	v.get("semantics?offset=-3").want(t, 200, "1–3 of 3")
 }

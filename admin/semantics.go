@@ -3,7 +3,6 @@ package admin
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/rasterbase/rasterbase"
 )
@@ -19,12 +18,10 @@ type semanticsRow struct {
 
 // semanticsList is the page of semantics.
 type semanticsList struct {
-	Items         []semanticsRow `json:"items"`
-	Total         int            `json:"total"`
-	Search        string         `json:"-"`
-	From, To      int            `json:"-"`
-	Before, After string         `json:"-"`
-	Form          url.Values     `json:"-"` // what was sent to make one
+	turning
+	Items  []semanticsRow `json:"items"`
+	Search string         `json:"-"`
+	Form   url.Values     `json:"-"` // what was sent to make one
 }
 
 func (a *Admin) semantics(w http.ResponseWriter, r *http.Request) error {
@@ -36,22 +33,12 @@ func (a *Admin) semantics(w http.ResponseWriter, r *http.Request) error {
 
 func (a *Admin) showSemantics(w http.ResponseWriter, r *http.Request, form url.Values, problem *rasterbase.Error) error {
 	p := semanticsList{Search: r.URL.Query().Get("search"), Form: form}
-	offset, _ := strconv.Atoi(r.URL.Query().Get("offset")) // anything else begins at the beginning
-	offset = max(0, offset)
-	query := url.Values{"limit": {strconv.Itoa(perPage)}, "offset": {strconv.Itoa(offset)}, "search": {p.Search}}
+	query := url.Values{"search": {p.Search}}
+	p.turning = turnTo(r, query)
 	if err := a.call(r, http.MethodGet, "/api/v1/semantics?"+query.Encode(), nil, &p); err != nil {
 		return err
 	}
-	p.From, p.To = min(offset+1, p.Total), min(offset+len(p.Items), p.Total)
-	query.Del("limit")
-	if offset > 0 {
-		query.Set("offset", strconv.Itoa(max(0, offset-perPage)))
-		p.Before = query.Encode()
-	}
-	if offset+len(p.Items) < p.Total {
-		query.Set("offset", strconv.Itoa(offset+perPage))
-		p.After = query.Encode()
-	}
+	p.turn(query, len(p.Items))
 	return a.show(w, r, "semantics", frame{Title: "Semantics", Page: p, Problem: problem})
 }
 
