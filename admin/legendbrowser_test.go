@@ -70,6 +70,20 @@ func TestLegendsInABrowser(t *testing.T) {
 		t.Errorf("stored is %s", got)
 	}
 
+	// What is typed is kept when another layer is looked at.
+	look := func(layer string) {
+		browsertest.Evaluate[bool](b, fmt.Sprintf(`(() => {
+			const select = document.querySelector("#choose select");
+			select.value = %q;
+			select.dispatchEvent(new Event("change", { bubbles: true }));
+			return true;
+		})()`, layer))
+	}
+	look("")
+	b.Until(`document.readyState === "complete" && !document.getElementById("map") && document.querySelectorAll("#rows [name=color]")[1]?.value === "#FF00FF"`)
+	look("1")
+	b.Until(colorsOnMap + `.includes("255,0,255")`)
+
 	// A row is moved by its button, and one is added and one removed.
 	click := func(selector string) {
 		browsertest.Evaluate[bool](b, fmt.Sprintf(`document.querySelector(%q).click(), true`, selector))

@@ -1,6 +1,11 @@
 package admin
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/rasterbase/rasterbase"
+)
 
 // snippet is something ready to copy into another program.
 type snippet struct{ Name, Text string }
@@ -19,7 +24,17 @@ func snippetsOf(p *layerPage) []snippet {
 		{"MapLibre", "map.addSource(" + strconv.Quote(p.Slug) + ", {type: \"raster\", url: " + strconv.Quote(p.URLs.TileJSON) + "})\n" +
 			"map.addLayer({id: " + strconv.Quote(p.Slug) + ", type: \"raster\", source: " + strconv.Quote(p.Slug) + "})"},
 		{"QGIS", "type=xyz&zmin=0&zmax=" + zoom + "&url=" + tiles},
+		{"curl", curlOf(p)},
 		{"Command line", "rasterbase count " + p.Slug},
 		{"Go", "cov, err := coverage.Open(ctx, st, " + strconv.FormatInt(p.ID, 10) + ")"},
 	}
+}
+
+// curlOf fetches a layer's whole map as a tile; a private one needs a token.
+func curlOf(p *layerPage) string {
+	address := strings.NewReplacer("{z}", "0", "{x}", "0", "{y}", "0").Replace(p.URLs.Tiles)
+	if p.Visibility == string(rasterbase.Private) {
+		return `curl -H "Authorization: Bearer $TOKEN" -o tile.png ` + strconv.Quote(address)
+	}
+	return "curl -o tile.png " + strconv.Quote(address)
 }

@@ -17,7 +17,14 @@ if (form) takeUploads(form);
 followParses();
 const legend = document.getElementById("legend");
 if (legend) editLegend(legend);
-document.querySelector("#choose select")?.addEventListener("change", (e) => e.target.form.submit());
+// Another layer to look at by a legend: what was typed goes along, unsaved.
+const choice = document.querySelector("#choose select");
+choice?.addEventListener("change", () => {
+  const check = legend?.querySelector("[name=do][value=check]");
+  if (!check) return choice.form.submit();
+  legend.elements.layer.value = choice.value;
+  legend.requestSubmit(check);
+});
 const map = document.getElementById("map");
 if (map) {
   const style = document.createElement("link");
