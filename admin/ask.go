@@ -31,7 +31,7 @@ type askPage struct {
 	Kind    string // count, change or formula
 	Layers  []askLayer
 	Pickers []layerPicker
-	Legends []legendChoice
+	Legends []named
 	Problem *rasterbase.Error
 	Answer  *askAnswer
 	Waiting *askExport
@@ -73,12 +73,6 @@ type layerPicker struct {
 	Chosen      int64
 	BandText    string
 	Optional    bool
-}
-
-// legendChoice is a legend that pixels can be counted by.
-type legendChoice struct {
-	ID    int64  `json:"id"`
-	Title string `json:"title"`
 }
 
 // askExport is a count in the background.
@@ -241,13 +235,10 @@ func (a *Admin) fillAsk(r *http.Request, p *askPage) error {
 	if err := a.listLayers(r, p); err != nil {
 		return err
 	}
-	var legends struct {
-		Items []legendChoice `json:"items"`
-	}
-	if err := a.call(r, http.MethodGet, "/api/v1/legends?limit=1000", nil, &legends); err != nil {
+	var err error
+	if p.Legends, err = everything[named](a, r, "/api/v1/legends", url.Values{}); err != nil {
 		return err
 	}
-	p.Legends = legends.Items
 	p.Pickers = []layerPicker{
 		{Letter: "a", Field: "layer", Band: "band", Text: "Layer", Role: "before", For: "count change formula"},
 		{Letter: "b", Field: "layer2", Band: "band2", Text: "Second layer", Role: "after", For: "change formula", Optional: true},
@@ -265,25 +256,14 @@ func (a *Admin) fillAsk(r *http.Request, p *askPage) error {
 
 // listLayers reads the layers that can be counted.
 func (a *Admin) listLayers(r *http.Request, p *askPage) error {
-	const most = 1000
+	all, err := everything[askLayer](a, r, "/api/v1/layers", url.Values{})
 	p.Layers = []askLayer{}
-	for offset := 0; ; offset += most {
-		var page struct {
-			Items []askLayer `json:"items"`
-			Total int        `json:"total"`
-		}
-		if err := a.call(r, http.MethodGet, fmt.Sprintf("/api/v1/layers?limit=%d&offset=%d", most, offset), nil, &page); err != nil {
-			return err
-		}
-		for _, l := range page.Items {
-			if l.Datatype != "" { // it has been parsed
-				p.Layers = append(p.Layers, l)
-			}
-		}
-		if offset+most >= page.Total {
-			return nil
+	for _, l := range all {
+		if l.Datatype != "" { // it has been parsed
+			p.Layers = append(p.Layers, l)
 		}
 	}
+	return err
 }
 
 // layer finds a layer of the list by its id or slug; nil: it is none of them.

@@ -66,7 +66,7 @@ type layerPage struct {
 		Tiles    string `json:"tiles"`
 	} `json:"urls"`
 	Log      []logLine           `json:"-"`
-	Legends  []string            `json:"-"`
+	Legends  []named             `json:"-"`
 	Form     url.Values          `json:"-"` // what was sent, where it was refused
 	Field    string              `json:"-"` // that the problem is about
 	Choices  []rasterbase.Choice `json:"-"`
@@ -135,12 +135,12 @@ func (p *layerPage) Found(name string) string {
 // Wrong tells whether the problem of the form is about a field.
 func (p *layerPage) Wrong(name string) bool { return p.Field == "settings."+name }
 
-// HasLegend tells whether the layer's legend has this title.
-func (p *layerPage) HasLegend(title string) bool {
+// HasLegend tells whether a legend is the layer's.
+func (p *layerPage) HasLegend(l named) bool {
 	if p.Form != nil {
-		return p.Form.Get("legend") == title
+		return l.chosen(p.Form)
 	}
-	return p.Legend != nil && p.Legend.Title == title
+	return p.Legend != nil && p.Legend.ID == l.ID
 }
 
 func (a *Admin) layer(w http.ResponseWriter, r *http.Request) error {
@@ -163,7 +163,7 @@ func (a *Admin) showLayer(w http.ResponseWriter, r *http.Request, form url.Value
 	if p.Levels, err = a.levels(r, r.PathValue("layer")); err != nil {
 		return err
 	}
-	if p.Legends, err = a.legendTitles(r); err != nil {
+	if p.Legends, err = everything[named](a, r, "/api/v1/legends", url.Values{}); err != nil {
 		return err
 	}
 	if problem != nil {

@@ -20,6 +20,11 @@ type named struct {
 	Title string `json:"title"`
 }
 
+// chosen tells whether it is the legend of a form.
+func (n named) chosen(form url.Values) bool {
+	return form.Get("legend") == strconv.FormatInt(n.ID, 10)
+}
+
 // legendRow is what the list shows of a legend.
 type legendRow struct {
 	ID     int64    `json:"id"`
@@ -116,11 +121,7 @@ func (a *Admin) colorsOf(r *http.Request, l *legendRow) error {
 
 // shownLayers are the layers that can be drawn.
 func (a *Admin) shownLayers(r *http.Request) ([]layerRow, error) {
-	var all layerList
-	if err := a.call(r, http.MethodGet, "/api/v1/layers?limit=1000&status=finished", nil, &all); err != nil {
-		return nil, err
-	}
-	return all.Items, nil
+	return everything[layerRow](a, r, "/api/v1/layers", url.Values{"status": {string(rasterbase.Finished)}})
 }
 
 // colormaps are the names of all.
@@ -223,7 +224,7 @@ func (a *Admin) useLegend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	path := "/api/v1/layers/" + url.PathEscape(layer)
-	if err := a.call(r, http.MethodPatch, path, map[string]any{"legend": d.Title}, nil); err != nil {
+	if err := a.call(r, http.MethodPatch, path, map[string]any{"legend": d.ID}, nil); err != nil {
 		return err
 	}
 	goTo(w, r, "legends/"+url.PathEscape(ref)+"?layer="+url.QueryEscape(layer))

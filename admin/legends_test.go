@@ -235,3 +235,20 @@ func TestPagesOfLegends(t *testing.T) {
 	}
 	v.get("semantics?offset=-3").want(t, 200, "1–3 of 3")
 }
+
+// A layer's legend is the one chosen in its form, however many there are: saving the form
+// does not take it away.
+func TestOneOfManyLegends(t *testing.T) {
+	s := newSite(t)
+	s.addUser("ed", rasterbase.Editor)
+	for i := range 130 {
+		s.addLegend(fmt.Sprintf("Cover %03d", i))
+	}
+	last := s.addLegend("5") // which is another one's id
+	s.addLayer(rasterbase.Layer{Name: "Hills", Visibility: rasterbase.Public, Legend: last.ID})
+	v := s.visit("ed")
+	if p := v.get("layers/1"); !strings.Contains(p.html, fmt.Sprintf(`<option value="%d" selected>`, last.ID)) {
+		t.Errorf("the form has not the layer's legend: %.3000s", p.html)
+	}
+	v.post(fmt.Sprintf("legends/%d/use", last.ID), url.Values{"layer": {"1"}}).want(t, 200, "Used by Hills")
+}

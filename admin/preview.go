@@ -18,7 +18,7 @@ type previewPage struct {
 	Sidecars              []string
 	Plan                  *plan // nil: it cannot be parsed as the form says
 	Choices               []rasterbase.Choice
-	Legends               []string
+	Legends               []named
 	Form                  url.Values
 	Field                 string // that the problem is about
 }
@@ -42,7 +42,7 @@ func (p *previewPage) EPSG() int {
 }
 
 // HasLegend tells whether a legend was chosen.
-func (p *previewPage) HasLegend(title string) bool { return p.Form.Get("legend") == title }
+func (p *previewPage) HasLegend(l named) bool { return l.chosen(p.Form) }
 
 // Wrong tells whether the problem is about a field.
 func (p *previewPage) Wrong(name string) bool { return p.Field == "settings."+name || p.Field == name }
@@ -171,7 +171,7 @@ func (a *Admin) showPreview(w http.ResponseWriter, r *http.Request, form url.Val
 	if problem != nil {
 		p.Field, p.Choices = problem.Field, problem.Choices
 	}
-	if p.Legends, err = a.legendTitles(r); err != nil {
+	if p.Legends, err = everything[named](a, r, "/api/v1/legends", url.Values{}); err != nil {
 		return err
 	}
 	return a.show(w, r, "preview", frame{Title: "Add " + p.Name, Page: &p, Problem: problem})
@@ -188,18 +188,4 @@ func inForm(e *rasterbase.Error) *rasterbase.Error {
 		told.Hint = "choose one of them below"
 	}
 	return &told
-}
-
-// legendTitles are those of all legends.
-func (a *Admin) legendTitles(r *http.Request) (titles []string, err error) {
-	var legends struct {
-		Items []struct {
-			Title string `json:"title"`
-		} `json:"items"`
-	}
-	err = a.call(r, http.MethodGet, "/api/v1/legends", nil, &legends)
-	for _, l := range legends.Items {
-		titles = append(titles, l.Title)
-	}
-	return titles, err
 }

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"image"
 	"image/png"
 	"net/url"
@@ -48,7 +49,12 @@ func TestAFileIsLookedAtBeforeItIsAdded(t *testing.T) {
 	s := newSite(t)
 	s.addUser("ed", rasterbase.Editor)
 	v := s.visit("ed")
-	p := v.send("layers", "storm.tif", content, url.Values{"look": {"on"}, "name": {"Plants"}})
+	s.addLegend("Spare")
+	legend := s.addLegend("Cover")
+	p := v.send("layers", "storm.tif", content, url.Values{"look": {"on"}, "name": {"Plants"}, "legend": {"2"}})
+	if !strings.Contains(p.html, fmt.Sprintf(`<option value="%d" selected>Cover</option>`, legend.ID)) {
+		t.Error("the form lacks the legend that was chosen")
+	}
 	p.want(t, 200, "Add storm.tif", "GTiff", "EPSG:26912", "of zooms 0 to 12", "Kind of values", "whole numbers: categorical if", "Own tiles", "Disk", "Add this layer")
 	for _, html := range []string{`value="Plants"`, `placeholder="the file's: EPSG:26912"`, `placeholder="by its resolution: 12"`} {
 		if !strings.Contains(p.html, html) {

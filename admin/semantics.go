@@ -44,12 +44,12 @@ func (a *Admin) showSemantics(w http.ResponseWriter, r *http.Request, form url.V
 
 // semanticsNames are the names of all, to choose from.
 func (a *Admin) semanticsNames(r *http.Request) ([]string, error) {
-	var all semanticsList
-	if err := a.call(r, http.MethodGet, "/api/v1/semantics?limit=1000", nil, &all); err != nil {
+	all, err := everything[named](a, r, "/api/v1/semantics", url.Values{})
+	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(all.Items))
-	for i, s := range all.Items {
+	names := make([]string, len(all))
+	for i, s := range all {
 		names[i] = s.Name
 	}
 	return names, nil

@@ -43,3 +43,23 @@ func (p *turning) turn(query url.Values, shown int) {
 		p.After = other(p.offset + perPage)
 	}
 }
+
+// everything reads all pages of a list of the API.
+func everything[T any](a *Admin, r *http.Request, path string, query url.Values) (all []T, err error) {
+	const most = 1000
+	query.Set("limit", strconv.Itoa(most))
+	for offset := 0; ; offset += most {
+		var page struct {
+			Items []T `json:"items"`
+			Total int `json:"total"`
+		}
+		query.Set("offset", strconv.Itoa(offset))
+		if err := a.call(r, http.MethodGet, path+"?"+query.Encode(), nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if offset+most >= page.Total {
+			return all, nil
+		}
+	}
+}
