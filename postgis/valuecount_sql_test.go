@@ -306,7 +306,7 @@ func TestValueCountComesWithAMigration(t *testing.T) {
 	execute(t, pool, `DO $$ DECLARE f regprocedure; BEGIN
 		FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'maps'::regnamespace AND proname NOT IN ('writable_revision', 'note_change') LOOP
 			EXECUTE 'DROP FUNCTION ' || f;
-		END LOOP; END $$`, `DROP TABLE maps.sessions`, `ALTER TABLE maps.users DROP COLUMN password`, `DELETE FROM maps.rasterbase_migrations WHERE version_id >= 7`)
+		END LOOP; END $$`, `DROP TABLE maps.sessions`, `ALTER TABLE maps.users DROP COLUMN password`, `ALTER TABLE maps.tokens DROP COLUMN scope`, `DELETE FROM maps.rasterbase_migrations WHERE version_id >= 7`)
 	text, err := postgis.MigrationSQL(t.Context(), pool, options)
 	if err != nil || strings.Contains(text, "CREATE TABLE layers") {
 		t.Fatalf("%v in\n%s", err, text)
