@@ -297,7 +297,7 @@ func polygonFormOf(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.MultipartForm == nil {
 		return form, nil
 	}
-	defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files, which the system collects too
+	defer dropFiles(r)
 	for _, sent := range r.MultipartForm.File["file"] {
 		f, err := sent.Open()
 		if err != nil {

@@ -131,9 +131,7 @@ func TestAnswersInABrowser(t *testing.T) {
 			b.Device(look.width, look.height, look.scheme)
 			b.Go(s.root + "ask?run=yes&" + fields)
 			b.Until(tilesDrawn)
-			if wide := browsertest.Evaluate[float64](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
-				t.Errorf("%s is %v pixels wider than the screen%s", name, wide, look.name)
-			}
+			wantFits(t, b, name+look.name)
 			wantAccessible(t, b)
 			b.Shot("admin-ask-" + name + look.name + "-map")
 			browsertest.Evaluate[bool](b, `document.getElementById("answer").scrollIntoView(), true`)

@@ -51,6 +51,14 @@ func wantAccessible(t *testing.T, b *browsertest.Browser) {
 	}
 }
 
+// wantFits complains of a page that is wider than its window.
+func wantFits(t *testing.T, b *browsertest.Browser, page string) {
+	t.Helper()
+	if wide := browsertest.Evaluate[float64](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+		t.Errorf("%s is %v pixels wider than the window", page, wide)
+	}
+}
+
 // From the first start to a raster on the map, in a browser.
 func TestTheAdminInABrowser(t *testing.T) {
 	content := vegetation(t)
@@ -99,9 +107,7 @@ func TestTheAdminInABrowser(t *testing.T) {
 		for _, page := range []string{"layers", "layers/1"} {
 			b.Go(s.root + page)
 			b.Until(`document.readyState === "complete"`)
-			if wide := browsertest.Evaluate[float64](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
-				t.Errorf("%s is %v pixels wider than a %s", page, wide, look.name)
-			}
+			wantFits(t, b, page+look.name)
 			wantAccessible(t, b)
 			b.Shot("admin-" + strings.ReplaceAll(page, "/", "-") + "-" + look.name)
 		}

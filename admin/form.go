@@ -167,3 +167,10 @@ func (a *Admin) bigFormOf(w http.ResponseWriter, r *http.Request) error {
 	}
 	return nil
 }
+
+// dropFiles removes the files of a form that was read.
+func dropFiles(r *http.Request) {
+	if r.MultipartForm != nil {
+		_ = r.MultipartForm.RemoveAll() // temporary ones, which the system collects too
+	}
+}

@@ -109,9 +109,7 @@ func (a *Admin) addLayer(w http.ResponseWriter, r *http.Request) error {
 	if err := a.bigFormOf(w, r); err != nil {
 		return err
 	}
-	if r.MultipartForm != nil {
-		defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files, which the system collects too
-	}
+	defer dropFiles(r)
 	if r.PostForm.Get("look") != "" {
 		return a.previewOf(w, r)
 	}

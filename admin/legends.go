@@ -148,9 +148,7 @@ func (a *Admin) makeLegend(w http.ResponseWriter, r *http.Request) error {
 	if err := a.bigFormOf(w, r); err != nil {
 		return err
 	}
-	if r.MultipartForm != nil {
-		defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files, which the system collects too
-	}
+	defer dropFiles(r)
 	make := a.legendOfFile
 	if r.PostForm.Get("layer") != "" {
 		make = a.legendOfLayer

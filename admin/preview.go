@@ -104,9 +104,7 @@ func (a *Admin) preview(w http.ResponseWriter, r *http.Request) error {
 	if err := a.bigFormOf(w, r); err != nil {
 		return err
 	}
-	if r.MultipartForm != nil {
-		defer func() { _ = r.MultipartForm.RemoveAll() }() // temporary files, which the system collects too
-	}
+	defer dropFiles(r)
 	return a.previewOf(w, r)
 }
 

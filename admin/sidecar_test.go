@@ -108,9 +108,7 @@ func TestSidecarsAreDroppedWithARaster(t *testing.T) {
 		browsertest.Evaluate[bool](b, `document.getElementById("look").click(), true`)
 		dropAll(b, []sentFile{{"storm.tif", string(vegetation(t))}})
 		b.Until(`document.querySelector("h1")?.textContent === "Add storm.tif" && document.readyState === "complete"`)
-		if wide := browsertest.Evaluate[float64](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
-			t.Errorf("the page is %v pixels wider than a %s", wide, name)
-		}
+		wantFits(t, b, name)
 		wantAccessible(t, b)
 		b.Shot("admin-look-" + name)
 	}

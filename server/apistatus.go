@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"runtime"
 	"sync"
@@ -159,8 +160,6 @@ func (o *tileOrigins) counts() map[string]int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out := map[string]int64{}
-	for k, v := range o.n {
-		out[k] = v
-	}
+	maps.Copy(out, o.n)
 	return out
 }

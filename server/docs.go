@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -124,7 +125,7 @@ func newDocsOperation(path string, op *huma.Operation) docsOperation {
 		curl += ` -H "Authorization: Bearer $TOKEN"`
 	}
 	if op.RequestBody != nil {
-		for _, media := range slices.Sorted(keysOf(op.RequestBody.Content)) {
+		for _, media := range slices.Sorted(maps.Keys(op.RequestBody.Content)) {
 			content := op.RequestBody.Content[media]
 			out.Body = append(out.Body, docsBody{media, wordsOf(content.Schema)})
 			if content.Example != nil {
@@ -133,7 +134,7 @@ func newDocsOperation(path string, op *huma.Operation) docsOperation {
 		}
 	}
 	out.Curl = curl
-	for _, status := range slices.Sorted(keysOf(op.Responses)) {
+	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		r := op.Responses[status]
 		a := docsAnswer{Status: status, Description: r.Description}
 		for media, content := range r.Content {
@@ -142,16 +143,6 @@ func newDocsOperation(path string, op *huma.Operation) docsOperation {
 		out.Answers = append(out.Answers, a)
 	}
 	return out
-}
-
-func keysOf[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // exampleOf is the body of an example as a shell takes it.
@@ -172,7 +163,7 @@ func exampleOf(media string, example any) string {
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func docsMembers(s *huma.Schema) (out []docsMember) {
-	for _, name := range slices.Sorted(keysOf(s.Properties)) {
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		out = append(out, docsMemberOf(name, s.Properties[name], slices.Contains(s.Required, name)))
 	}
 	return out
